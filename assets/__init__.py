@@ -1,0 +1,1 @@
+"""Bundled models, samples and page files, found through the package when installed."""

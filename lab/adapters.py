@@ -1,0 +1,141 @@
+"""Low-rank adapters (LoRA, Hu et al. 2021, arXiv:2106.09685) on our own network, stored as peft stores them.
+
+adapter_config.json            what peft writes; base_model_name_or_path is the folder of the parent
+adapter_model.safetensors      base_model.model.<name of the matrix>.lora_A.weight and .lora_B.weight
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from lab import ops
+from lab.config import LoRAConfig
+from lab.errors import ConfigError, ModelError
+from lab.linear import Adapter, Linear
+from lab.run_dir import write_json
+from lab.transformer import Transformer
+
+LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""What is adapted when the settings name nothing: all matrices but the head."""
+
+_PREFIX = "base_model.model."
+_CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+
+
+def linears(model: Transformer) -> dict[str, Linear]:
+    """The matrices that can have an adapter, by their names."""
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, Linear) and name.rpartition(".")[2] in LINEAR_LAYERS
+    }
+
+
+def add_adapters(model: Transformer, config: LoRAConfig, seed: int) -> None:
+    """Freeze a network and put new adapters beside its matrices; they change nothing until they are trained."""
+    targets = config.target_modules or LINEAR_LAYERS
+    if unknown := set(targets) - set(LINEAR_LAYERS):
+        raise ConfigError(
+            f"target_modules names {', '.join(sorted(unknown))}; this network has: {', '.join(LINEAR_LAYERS)}.",
+            "target_modules",
+        )
+    model.requires_grad_(False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for name, linear in linears(model).items():
+            if name.rpartition(".")[2] in targets:
+                outputs, inputs = linear.weight.shape
+                linear.adapter = Adapter(inputs, outputs, config).to(linear.weight.device)
+
+
+def save_adapters(model: Transformer, folder: Path, parent: Path, config: LoRAConfig) -> None:
+    """Write a network's adapters as peft does. `parent` is the folder of the model that they were trained on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        _PREFIX + name.replace(".adapter.", "."): value.detach().cpu().contiguous()
+        for name, value in model.state_dict().items()
+        if ".adapter." in name
+    }
+    save_file(tensors, folder / _WEIGHTS, metadata={"format": "pt"})
+    write_json(
+        folder / _CONFIG,
+        {
+            "peft_type": "LORA",
+            "task_type": "CAUSAL_LM",
+            "base_model_name_or_path": str(parent.resolve()),
+            "r": config.r,
+            "lora_alpha": config.alpha,
+            "lora_dropout": config.dropout,
+            "target_modules": list(config.target_modules or LINEAR_LAYERS),
+            "bias": "none",
+            "fan_in_fan_out": False,
+            "inference_mode": True,
+            "init_lora_weights": True,
+        },
+    )
+
+
+def merge_adapters(model: Transformer, folder: Path) -> None:
+    """Add the adapters in a folder to the matrices they are for. Raises `ModelError` for what cannot be merged."""
+    about = read_adapter_config(folder)
+    scale = float(about["lora_alpha"]) / (about["r"] ** 0.5 if about.get("use_rslora") else about["r"])
+    try:
+        tensors = load_file(folder / _WEIGHTS)
+    except Exception as error:
+        raise ModelError(f"{folder / _WEIGHTS} cannot be read: {error}. Is it a complete copy?") from error
+    found: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        matrix, _, which = name.removeprefix(_PREFIX).removesuffix(".weight").rpartition(".")
+        found.setdefault(matrix, {})[which] = tensor.float()
+    known = linears(model)
+    for matrix, pair in found.items():
+        if matrix not in known or pair.keys() != {"lora_A", "lora_B"}:
+            raise ModelError(
+                f"{folder} changes {matrix} ({', '.join(sorted(pair))}), which this network does not have."
+            )
+        weight = known[matrix].weight
+        if pair["lora_B"].shape[0] != weight.shape[0] or pair["lora_A"].shape[1] != weight.shape[1]:
+            raise ModelError(f"The adapter in {folder} is for a model of another size: {matrix} does not fit.")
+        weight.data = ops.merged(weight.data, pair["lora_A"], pair["lora_B"], scale)
+
+
+def read_adapter_config(folder: Path) -> dict[str, Any]:
+    """adapter_config.json. Raises `ModelError` when it is broken or asks for more than plain LoRA."""
+    try:
+        about = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
+        kind = about["peft_type"], about["base_model_name_or_path"], about["r"], about["lora_alpha"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{folder / _CONFIG} cannot be read: {error!r}.") from error
+    extras = ("use_dora", "modules_to_save", "rank_pattern", "alpha_pattern", "trainable_token_indices")
+    used = [name for name in extras if about.get(name)] + ["bias"] * (about.get("bias", "none") != "none")
+    if kind[0] != "LORA" or used:
+        raise ModelError(
+            f"{folder} is a {kind[0]} adapter{' with ' + ', '.join(used) if used else ''}; only plain LoRA is read "
+            "here. Merge it with peft's `merge_and_unload` and save the model."
+        )
+    return about
+
+
+@contextmanager
+def merged_adapters(model: nn.Module) -> Iterator[None]:
+    """Within, the adapters of a network of ours are merged into its matrices; after it, all is exactly as before."""
+    before: list[tuple[Linear, Adapter, Tensor]] = []
+    try:
+        for linear in linears(model).values() if isinstance(model, Transformer) else ():
+            if (adapter := linear.adapter) is not None:
+                before.append((linear, adapter, linear.weight.data))
+                with torch.no_grad():
+                    linear.weight.data = ops.merged(linear.weight.data, *adapter.pair, adapter.scale)
+                linear.adapter = None
+        yield
+    finally:
+        for linear, adapter, weight in before:
+            linear.weight.data, linear.adapter = weight, adapter

@@ -1,0 +1,1 @@
+"""The book: one page per training algorithm, each the code that runs."""

@@ -1,0 +1,199 @@
+"""From token ids to batches: sequences packed one after another without padding, and which of them a step reads.
+
+Shapes: `N` rows (the tokens read, of all sequences), `L` rows with a loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lab.causal_lm import PackedBatch
+from lab.chat_template import ChatTemplate
+from lab.conversation import Conversation
+from lab.tokenizer import Tokenizer
+
+LONGER_AT_MOST = 1.25
+"""Sequences whose lengths differ by less than this factor share one attention call, the shorter padded inside it."""
+
+
+def pack(
+    sequences: Sequence[Sequence[int] | np.ndarray], masks: Sequence[Sequence[bool] | np.ndarray] | None = None
+) -> PackedBatch:
+    """Sequences of ids as one batch. Token t is a target when `masks` says so (without masks: always), except the
+    first of a sequence, which nothing precedes; the last token of a sequence is only a target, never read."""
+    arrays = [np.asarray(ids, dtype=np.int64) for ids in sequences if len(ids) > 1]
+    lengths = [len(ids) - 1 for ids in arrays]
+    if not arrays:
+        raise ValueError("a batch needs at least one sequence of two tokens")
+    targets = np.concatenate([ids[1:] for ids in arrays])
+    rows = None
+    if masks is not None:
+        kept = [np.asarray(mask, dtype=bool)[1:] for mask, ids in zip(masks, sequences, strict=True) if len(ids) > 1]
+        row_array = np.flatnonzero(np.concatenate(kept))
+        targets, rows = targets[row_array], torch.from_numpy(row_array)
+    groups, slots, slot_of = _attention_groups(lengths)
+    return PackedBatch(
+        ids_N=torch.from_numpy(np.concatenate([ids[:-1] for ids in arrays])),
+        positions_N=torch.from_numpy(np.concatenate([np.arange(length) for length in lengths])),
+        rows_L=rows,
+        targets_L=torch.from_numpy(targets),
+        groups=groups,
+        slots=slots,
+        slot_of_N=slot_of,
+    )
+
+
+def _attention_groups(lengths: list[int]) -> tuple[tuple[tuple[int, int], ...], Tensor | None, Tensor | None]:
+    """Groups of sequences of about one length, longest first, and how padded slots and rows correspond."""
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    order = np.argsort(lengths, kind="stable")[::-1]
+    members: list[list[int]] = []
+    for sequence in order:
+        if members and lengths[members[-1][0]] <= LONGER_AT_MOST * lengths[sequence]:
+            members[-1].append(int(sequence))
+        else:
+            members.append([int(sequence)])
+    groups = tuple((len(group), lengths[group[0]]) for group in members)
+    if len(members) == 1 and min(lengths) == max(lengths):
+        return groups, None, None
+    slots, slot_of, filled = [], np.empty(sum(lengths), dtype=np.int64), 0
+    for group, (_, longest) in zip(members, groups):
+        for sequence in group:
+            rows = starts[sequence] + np.arange(lengths[sequence])
+            slot_of[rows] = filled + np.arange(len(rows))
+            slots.append(np.pad(rows, (0, longest - len(rows)), mode="edge"))
+            filled += longest
+    return groups, torch.from_numpy(np.concatenate(slots)), torch.from_numpy(slot_of)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A conversation as tokens, and which of them are to be learned."""
+
+    ids: np.ndarray
+    mask: np.ndarray
+
+    @property
+    def targets(self) -> int:
+        """Tokens to learn: the marked ones but the first token, which nothing precedes."""
+        return int(self.mask[1:].sum())
+
+
+def encode_conversations(
+    conversations: Iterable[Mapping[str, Any]], template: ChatTemplate, max_length: int
+) -> list[Example]:
+    """Conversations (as `Conversation.to_json()` gives them) as tokens, cut to `max_length`. One of which no reply is
+    within that length has nothing to learn from, and is left out."""
+    encoded = (template.encode(Conversation.from_json(values), max_length) for values in conversations)
+    examples = (Example(np.array(e.ids, np.int32), np.array(e.loss_mask, bool)) for e in encoded)
+    return [example for example in examples if example.targets]
+
+
+def pack_examples(examples: Sequence[Example]) -> PackedBatch:
+    """Examples as one batch."""
+    return pack([example.ids for example in examples], [example.mask for example in examples])
+
+
+def example_batches(examples: Sequence[Example], batch_size: int) -> list[PackedBatch]:
+    """All examples as batches, those of about one length together."""
+    ordered = sorted(examples, key=lambda example: len(example.ids))
+    return [pack_examples(ordered[start : start + batch_size]) for start in range(0, len(ordered), batch_size)]
+
+
+# --- which examples a step reads ---
+
+
+def batch_order(seed: int, step: int, count: int, batch_size: int) -> list[int]:
+    """Which of `count` examples step `step` (from 0) reads. The examples are gone through again and again, in another
+    order each time; the answer depends on the arguments only, so that a resumed run reads what it would have read."""
+    first = step * batch_size
+    picks = ((number // count, number % count) for number in range(first, first + batch_size))
+    return [int(_shuffled(seed, epoch, count)[place]) for epoch, place in picks]
+
+
+@lru_cache(maxsize=4)
+def _shuffled(seed: int, epoch: int, count: int) -> np.ndarray:
+    return np.random.default_rng((seed, epoch)).permutation(count)
+
+
+# --- documents into windows ---
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Documents cut into pieces of at most `max_length` predictions, and the pieces put into windows that are as full
+    as possible. `ids` holds all pieces one after another; window i holds the pieces `windows[i]`."""
+
+    ids: np.ndarray
+    starts: np.ndarray
+    windows: list[list[int]]
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, window: int) -> list[np.ndarray]:
+        return [self.ids[self.starts[piece] : self.starts[piece + 1]] for piece in self.windows[window]]
+
+    def tokens(self, window: int) -> int:
+        """Tokens to predict in a window."""
+        return sum(int(self.starts[piece + 1] - self.starts[piece]) - 1 for piece in self.windows[window])
+
+
+def pack_documents(documents: Iterable[Sequence[int] | np.ndarray], max_length: int) -> Windows:
+    """Pack documents (ids, with the marks of their start and end) into windows of at most `max_length` predictions.
+
+    A longer document is cut; a piece repeats the last token of the piece before it, so that every token but a
+    document's first is predicted exactly once.
+    """
+    pieces = [
+        np.asarray(ids[start : start + max_length + 1], dtype=np.int32)
+        for ids in documents
+        for start in range(0, len(ids) - 1, max_length)
+    ]
+    sizes = [len(piece) - 1 for piece in pieces]
+    starts = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces], dtype=np.int64)])
+    ids = np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int32)
+    return Windows(ids, starts, _best_fit(sizes, max_length))
+
+
+def window_batches(windows: Windows, batch_size: int) -> list[PackedBatch]:
+    """All windows as batches of `batch_size` windows, in order."""
+    starts = range(0, len(windows), batch_size)
+    numbers = [range(start, min(start + batch_size, len(windows))) for start in starts]
+    return [pack([piece for number in batch for piece in windows[number]]) for batch in numbers]
+
+
+def document_mark(tokenizer: Tokenizer) -> list[int]:
+    """The token that stands between documents: the one that begins a text, else the one that ends it, if any."""
+    mark = tokenizer.named_tokens.get("bos_token") or tokenizer.named_tokens.get("eos_token")
+    return tokenizer.ids(mark, parse_special=True) if mark else []
+
+
+def encode_documents(texts: Iterable[str], tokenizer: Tokenizer) -> Iterator[list[int]]:
+    """The ids of each text between two marks, so that the model learns how documents begin and where they end."""
+    mark = document_mark(tokenizer)
+    for text in texts:
+        yield [*mark, *tokenizer.ids(text), *mark]
+
+
+def _best_fit(sizes: list[int], capacity: int) -> list[list[int]]:
+    """Items of `sizes` into bins of `capacity`: the longest first, each into the fullest bin that still has room."""
+    bins: list[list[int]] = []
+    by_room: list[list[int]] = [[] for _ in range(capacity + 1)]
+    for item in sorted(range(len(sizes)), key=lambda item: -sizes[item]):
+        room = next((room for room in range(sizes[item], capacity + 1) if by_room[room]), None)
+        if room is None:
+            bins.append([])
+            place, room = len(bins) - 1, capacity
+        else:
+            place = by_room[room].pop()
+        bins[place].append(item)
+        by_room[room - sizes[item]].append(place)
+    return bins

@@ -1,0 +1,206 @@
+"""Models to talk to, from the app's side: completions, chats, streams, next tokens, scores.
+
+The models live in a process of their own (`lab/model_server.py`); no torch here. What comes back is in
+`lab/completion.py`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from lab.completion import Alternative, Completion, GeneratedToken, PromptToken, Scored, ScoredToken, alternatives
+from lab.config import SamplingConfig
+from lab.errors import LabError
+from lab.model_process import Answer, ModelProcess
+
+Messages = Sequence[Mapping[str, str]]
+"""A conversation: {"role", "content"} of each message."""
+
+__all__ = [
+    "Alternative",
+    "Completion",
+    "GeneratedToken",
+    "Inference",
+    "PromptToken",
+    "Scored",
+    "ScoredToken",
+    "TokenStream",
+]
+
+
+class TokenStream:
+    """A model's writing as it comes: iterate for batches of tokens, close to stop it. `completion` is all of it."""
+
+    def __init__(self, answer: Answer, model: str) -> None:
+        self._answer = answer
+        self._model = model
+        self._tokens: list[GeneratedToken] = []
+        self._over = False
+        self.prompt_ids: list[int] = answer.line()["prompt_ids"]
+        self.finish_reason = "stopped"
+        """Why it ended (see `Completion.finish`); "stopped" until it has."""
+
+    @property
+    def completion(self) -> Completion:
+        """What has been read so far; the whole completion once the iteration has ended."""
+        return Completion.of(list(self._tokens), self._model, self.finish_reason, len(self.prompt_ids))
+
+    def __iter__(self) -> Iterator[list[GeneratedToken]]:
+        return self
+
+    def __next__(self) -> list[GeneratedToken]:
+        if self._over:
+            raise StopIteration
+        try:
+            part = self._answer.line()
+        except BaseException:
+            self.close()
+            raise
+        if "tokens" in part:
+            batch = [GeneratedToken.from_json(token) for token in part["tokens"]]
+            self._tokens += batch
+            return batch
+        self.finish_reason = part.get("finish", "stopped")
+        self.close()
+        raise StopIteration
+
+    def close(self) -> None:
+        """Stop the writing, if it still goes on. May be called from another thread."""
+        self._over = True
+        self._answer.close()
+
+    def __enter__(self) -> TokenStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Inference:
+    """Asks models. A model is named by its reference; a prompt is a text to go on from, or messages to reply to.
+
+    Every method raises `ModelError` for a model that cannot be found, loaded or used, and when the model process dies;
+    the next call starts it again.
+    """
+
+    def __init__(self, resolve: Callable[[str], Path], log_file: Path) -> None:
+        self._resolve = resolve
+        self._process = ModelProcess(log_file)
+
+    @property
+    def pid(self) -> int | None:
+        """The model process, while it runs."""
+        return self._process.pid
+
+    def complete(self, model: str, prompt: str, sampling: SamplingConfig | None = None) -> Completion:
+        """Go on from a text."""
+        return self._whole(model, prompt, sampling)
+
+    def chat(self, model: str, messages: Messages | str, sampling: SamplingConfig | None = None) -> Completion:
+        """Reply to a conversation, or to a single message of the user."""
+        return self._whole(model, _conversation(messages), sampling)
+
+    def complete_many(
+        self, model: str, prompts: Sequence[Messages | str], sampling: SamplingConfig | None = None, top: int = 0
+    ) -> list[Completion]:
+        """All prompts at once (texts to go on from, or conversations), which is much faster than one after the other.
+
+        The same prompt several times gives as many samples, the first of them what `complete` gives.
+        """
+        plain = [prompt if isinstance(prompt, str) else _conversation(prompt) for prompt in prompts]
+        settings = (sampling or SamplingConfig()).to_json()
+        answer = self._process.open("complete", self._about(model, prompts=plain, sampling=settings, top=top))
+        with closing(answer):
+            while "completions" not in (part := answer.line()):
+                pass
+        return [Completion.from_json(row, model) for row in part["completions"]]
+
+    def stream(
+        self,
+        model: str,
+        prompt: Messages | str,
+        sampling: SamplingConfig | None = None,
+        top: int = 8,
+        continued: Sequence[int] = (),
+    ) -> TokenStream:
+        """Batches of tokens while the model writes, after `prompt` and the tokens `continued` already written."""
+        settings = (sampling or SamplingConfig()).to_json()
+        request = self._about(model, prompt=_plain(prompt), sampling=settings, top=top, continued=list(continued))
+        return TokenStream(self._process.open("stream", request), model)
+
+    def next_token(
+        self, model: str, prompt: Messages | str, top: int = 20, continued: Sequence[int] = ()
+    ) -> list[Alternative]:
+        """The `top` most probable next tokens, the first choice first."""
+        request = self._about(model, prompt=_plain(prompt), top=top, continued=list(continued))
+        return alternatives(self._process.ask("next", request)["top"])
+
+    def prompt_tokens(self, model: str, prompt: Messages | str) -> list[PromptToken]:
+        """The tokens that the model would read, control tokens of the chat template included."""
+        answer = self._process.ask("prompt", self._about(model, prompt=_plain(prompt)))
+        return [PromptToken.from_json(token) for token in answer["tokens"]]
+
+    def score(self, model: str, text: str, top: int = 8) -> Scored:
+        """How probable the model finds a text, as the beginning of a document."""
+        return self.score_continuation(model, "", text, top)
+
+    def score_continuation(self, model: str, prompt: str, continuation: str | Sequence[int], top: int = 8) -> Scored:
+        """How probable the model finds `continuation` (text or token ids) after `prompt`; only it is scored."""
+        return self._scored(model, prompt, continuation, top)
+
+    def score_reply(self, model: str, messages: Messages | str, reply: str | Sequence[int], top: int = 8) -> Scored:
+        """How probable the model finds a given reply in a conversation. A reply given as text is scored with the token
+        that ends it; one given as token ids, as it is."""
+        return self._scored(model, _conversation(messages), reply, top)
+
+    def loaded(self) -> dict[str, int]:
+        """The models that the process holds, by folder, and their sizes in bytes. Does not start the process."""
+        if self.pid is None:
+            return {}
+        return {row["folder"]: row["bytes"] for row in self._process.ask("models", {})["models"]}
+
+    def unload(self, model: str | None = None) -> None:
+        """Give up a model, or all of them. Does not start the process."""
+        if self.pid is not None:
+            self._process.ask("unload", {"model": None} if model is None else self._about(model))
+
+    def warm(self, model: str) -> None:
+        """Have a model loaded in the background, so that the first question is answered at once."""
+
+        def load() -> None:
+            try:
+                self._process.ask("load", self._about(model))
+            except LabError:  # who asks the first question is told
+                return
+
+        threading.Thread(target=load, daemon=True).start()
+
+    def close(self) -> None:
+        """End the model process and give its memory back; the next question starts it again."""
+        self._process.close()
+
+    def _about(self, model: str, **more: Any) -> dict[str, Any]:
+        return {"model": str(self._resolve(model).resolve()), **more}
+
+    def _whole(self, model: str, prompt: Messages | str, sampling: SamplingConfig | None) -> Completion:
+        with self.stream(model, prompt, sampling) as stream:
+            for _ in stream:
+                pass
+            return stream.completion
+
+    def _scored(self, model: str, prompt: Messages | str, reply: str | Sequence[int], top: int) -> Scored:
+        given = reply if isinstance(reply, str) else list(reply)
+        answer = self._process.ask("score", self._about(model, prompt=_plain(prompt), reply=given, top=top))
+        return Scored.from_json(answer, model)
+
+
+def _conversation(messages: Messages | str) -> Messages:
+    return [{"role": "user", "content": messages}] if isinstance(messages, str) else _plain(messages)
+
+
+def _plain(prompt: Messages | str) -> Any:
+    return prompt if isinstance(prompt, str) else [dict(message) for message in prompt]

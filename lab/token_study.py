@@ -1,0 +1,139 @@
+"""Questions one can put to a tokenizer: how long a text is on each rung, where two tokenizers cut differently, and what
+is in a vocabulary. No torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Literal
+
+from lab.errors import ConfigError, ModelError
+from lab.tokenizer import Token, Tokenizer
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How many symbols one text has on each rung of the ladder from bits to tokens."""
+
+    code_points: int
+    bytes: int
+    tokens: int
+    words: int
+
+    @property
+    def bits(self) -> int:
+        """Eight to a byte."""
+        return 8 * self.bytes
+
+    @property
+    def bytes_per_token(self) -> float:
+        """How much text one token carries on average; 0 for no text."""
+        return self.bytes / self.tokens if self.tokens else 0.0
+
+    @property
+    def tokens_per_word(self) -> float:
+        """How many tokens a word costs on average (words are what stands between spaces); 0 without a word."""
+        return self.tokens / self.words if self.words else 0.0
+
+
+def lengths(text: str, tokens: int) -> Lengths:
+    """The lengths of `text`, which a tokenizer cut into `tokens`."""
+    return Lengths(len(text), len(text.encode("utf-8", "surrogatepass")), tokens, len(text.split()))
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of text that begins and ends at a cut of both tokenizers: which tokens of each lie in it."""
+
+    first: range
+    second: range
+
+    @property
+    def same(self) -> bool:
+        """Whether both made one token of it."""
+        return len(self.first) == len(self.second) == 1
+
+
+def segments(first: Sequence[Token], second: Sequence[Token]) -> list[Segment]:
+    """The text cut wherever both tokenizers cut, so that what lies inside a segment is where they differ.
+
+    Cuts are counted in bytes, since a token may end inside a character. Raises `ConfigError` when the tokenizers do not
+    see the same bytes (one of them rewrites the text, to lower case for example).
+    """
+    if b"".join(token.bytes for token in first) != b"".join(token.bytes for token in second):
+        raise ConfigError(
+            "One of these tokenizers rewrites the text before it cuts it, so their cuts cannot be compared."
+        )
+    ends = [list(accumulate(len(token.bytes) for token in tokens)) for tokens in (first, second)]
+    return list(_between(ends[0], ends[1]))
+
+
+def _between(first: list[int], second: list[int]) -> Iterator[Segment]:
+    a = b = from_a = from_b = 0
+    while a < len(first) and b < len(second):
+        if first[a] < second[b]:
+            a += 1
+        elif first[a] > second[b]:
+            b += 1
+        else:
+            a, b = a + 1, b + 1
+            yield Segment(range(from_a, a), range(from_b, b))
+            from_a, from_b = a, b
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search in a vocabulary found: (id, bytes) of the shortest ones, and how many there are."""
+
+    tokens: list[tuple[int, bytes]]
+    total: int
+
+
+def search(tokenizer: Tokenizer, query: str, by: Literal["text", "regex", "id"] = "text", limit: int = 200) -> Found:
+    """Tokens of a vocabulary that contain a text, match a regular expression, or have an id.
+
+    Raises `ConfigError` when `query` is no regular expression or no id of this vocabulary.
+    """
+    if not query:
+        return Found([], 0)
+    if by == "id":
+        return _by_id(tokenizer, query)
+    matches = _matcher(query, by)
+    found = []
+    for id in range(tokenizer.vocab_size):
+        piece = _bytes_or_none(tokenizer, id)
+        if piece is not None and matches(piece):
+            found.append((id, piece))
+    found.sort(key=lambda each: (len(each[1]), each[0]))
+    return Found(found[:limit], len(found))
+
+
+def _by_id(tokenizer: Tokenizer, query: str) -> Found:
+    try:
+        id = int(query)
+    except ValueError:
+        raise ConfigError(f"{query!r} is not an id: an id is a whole number.") from None
+    piece = _bytes_or_none(tokenizer, id)
+    if piece is None:
+        raise ConfigError(f"There is no token {id}: {tokenizer.name} has ids from 0 to {tokenizer.vocab_size - 1:,}.")
+    return Found([(id, piece)], 1)
+
+
+def _matcher(query: str, by: str) -> Callable[[bytes], bool]:
+    if by == "text":
+        wanted = query.encode("utf-8", "surrogatepass")
+        return lambda piece: wanted in piece
+    try:
+        pattern = re.compile(query)
+    except re.error as error:
+        raise ConfigError(f"{query!r} is not a regular expression: {error}.") from error
+    return lambda piece: pattern.search(piece.decode("utf-8", "replace")) is not None
+
+
+def _bytes_or_none(tokenizer: Tokenizer, id: int) -> bytes | None:
+    try:
+        return tokenizer.token_bytes(id)
+    except ModelError:
+        return None

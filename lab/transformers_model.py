@@ -1,0 +1,117 @@
+"""Any causal language model of the transformers library, behind the same four calls as ours.
+
+Importing transformers takes seconds, so nothing here is imported until such a model is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lab.causal_lm import CausalLM, PackedBatch, TokenScores
+from lab.config import LoRAConfig
+from lab.errors import ConfigError, ModelError
+from lab.logprobs import token_logps
+
+
+class TransformersModel(CausalLM):
+    """A network of transformers, as `network`. Adapters are peft's, inside the network."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+        self.about = network.config.to_dict()
+        ends = getattr(network.generation_config, "eos_token_id", None)
+        self.about |= {} if ends is None else {"eos_token_id": ends}
+        self._peft: list[Any] = []  # in a list, so that its parameters are not counted twice
+
+    @classmethod
+    def load(cls, folder: Path, dtype: torch.dtype) -> TransformersModel:
+        """The network in a folder. Raises `ModelError` when transformers cannot load it."""
+        import transformers
+
+        transformers.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()
+        try:
+            network = transformers.AutoModelForCausalLM.from_pretrained(
+                folder, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False
+            )
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise ModelError(f"transformers cannot load the model in {folder}: {reason}") from error
+        return cls(network)
+
+    @property
+    def context_length(self) -> int:
+        """Longest text it has positions for, in tokens. Networks that do not say count as 32,768."""
+        text = self.network.config.get_text_config()
+        names = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
+        return next((value for name in names if (value := getattr(text, name, None))), 32768)
+
+    def forward(self, batch: PackedBatch) -> TokenScores:
+        """The sequences go through the network side by side, padded at their end; its head works only on the rows with
+        a loss."""
+        ids_BT, mask_BT, place_N = batch.padded()
+        place_L = place_N if batch.rows_L is None else place_N[batch.rows_L]
+        with _head_reads_only(self.network.get_output_embeddings(), place_L):
+            logits_1LV = self.network(input_ids=ids_BT, attention_mask=mask_BT, use_cache=False).logits
+        return TokenScores(*token_logps(logits_1LV[0].float(), batch.targets_L))
+
+    def logits(self, ids_BT: Tensor) -> Tensor:
+        """Logits (B, T, V) of whole sequences of one length."""
+        return self.network(input_ids=ids_BT, use_cache=False).logits
+
+    def save(self, folder: Path) -> None:
+        """Write the network as a Hugging Face folder."""
+        self.network.save_pretrained(folder)
+
+    # --- adapters ------------------------------------------------------------------------------------------------
+
+    def add_adapters(self, config: LoRAConfig, seed: int) -> None:
+        """Freeze the network and put peft's adapters beside its matrices. Raises `ConfigError` for unknown names."""
+        from peft import LoraConfig, get_peft_model
+
+        settings = LoraConfig(
+            r=config.r,
+            lora_alpha=config.alpha,  # type: ignore[arg-type]
+            lora_dropout=config.dropout,
+            target_modules=list(config.target_modules) or "all-linear",
+            task_type="CAUSAL_LM",
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            try:
+                self._peft = [get_peft_model(self.network, settings)]
+            except ValueError as error:
+                raise ConfigError(f"These adapters do not fit the model: {error}", "target_modules") from error
+
+    def save_adapters(self, folder: Path, parent: Path) -> None:
+        """Write the adapters as peft does. `parent` is the folder of the model that they were trained on."""
+        (peft,) = self._peft
+        peft.peft_config["default"].base_model_name_or_path = str(parent.resolve())
+        peft.save_pretrained(folder)
+        (folder / "README.md").unlink(missing_ok=True)
+
+    def merge_adapters(self, folder: Path) -> None:
+        """Add the adapters in a folder to the matrices they are for. Raises `ModelError` when they do not fit."""
+        from peft import PeftModel
+
+        try:
+            self.network = PeftModel.from_pretrained(self.network, str(folder)).merge_and_unload()
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise ModelError(f"The adapter in {folder} does not fit its model: {error}") from error
+
+
+@contextmanager
+def _head_reads_only(head: nn.Module, rows_L: Tensor) -> Iterator[None]:
+    """Within, the head is given rows `rows_L` of the states instead of all B × T, as one sequence of L."""
+    hook = head.register_forward_pre_hook(lambda module, args: (args[0].flatten(0, 1)[rows_L][None],))
+    try:
+        yield
+    finally:
+        hook.remove()

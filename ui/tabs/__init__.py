@@ -1,0 +1,1 @@
+"""One file per tab: `build(workspace)` and short callbacks."""

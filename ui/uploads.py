@@ -1,0 +1,113 @@
+"""A file from a person becomes a data set: read, reported, and read again in another way when they say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.components import Component
+
+from lab.errors import DataError
+from lab.readers import FORMATS
+from ui.errors import message
+
+if TYPE_CHECKING:
+    from lab.readers import ImportReport
+    from lab.workspace import Workspace
+    from ui.page import Page
+
+FOUND_OUT = ""
+"""The choice of a format that leaves it to Nudge."""
+
+
+class Upload:
+    """A place for a file, and how to read it. The set it becomes is then chosen in `dataset`."""
+
+    def __init__(self, page: Page, elem_id: str, kind: str, dataset: gr.Dropdown) -> None:
+        self._page = page
+        self._kind = kind
+        self._dataset = dataset
+        self.file = gr.File(label="Or your own file", elem_id=f"{elem_id}-file", height=84, file_count="single")
+        with gr.Column(visible=False, elem_id=f"{elem_id}-reading") as self.reading:
+            self.format = gr.Dropdown(
+                format_choices(kind), value=FOUND_OUT, label="Read as", elem_id=f"{elem_id}-format"
+            )
+            self.fix = gr.Checkbox(label="Put right what can be put right", elem_id=f"{elem_id}-fix")
+        self.name = gr.State("")
+        """Name of the set that the file became."""
+
+    def on_refused(self, show: Callable[[dict[str, Any]], tuple[Any, ...]], outputs: list[Component]) -> None:
+        """Connect the events. `show` gives values for `outputs` from the report of a file that has no usable row."""
+
+        def read(path: str | None, format: str, fix: bool, name: str) -> dict[Any, Any]:
+            return self._read(path, format, fix, name, lambda report: dict(zip(outputs, show(report))))
+
+        ins: list[Any] = [self.file, self.format, self.fix, self.name]
+        outs: list[Any] = [self._dataset, self.reading, self.name, self.format, *outputs, self._page.notice]
+        self.file.upload(lambda path: read(path, FOUND_OUT, False, ""), self.file, outs)
+        gr.on([self.format.input, self.fix.input], read, ins, outs)
+        self.file.clear(lambda: gr.update(visible=False), None, self.reading, show_progress="hidden")
+
+    def _read(
+        self, path: str | None, format: str, fix: bool, name: str, refused: Callable[[dict[str, Any]], dict[Any, Any]]
+    ) -> dict[Any, Any]:
+        if not path:
+            return {self.reading: gr.update(visible=False)}
+        workspace = self._page.workspace
+        same: dict[Any, Any] = {self.reading: gr.update(visible=True)}
+        try:
+            new = name or free_name(workspace, Path(path))
+            report = workspace.datasets.add(path, new, format or None, replace=bool(name), fix=fix)
+            self._require_kind(report)
+        except DataError as error:
+            shown = refused(error.report.to_json()) if error.report is not None else {}
+            return same | shown | {self._page.notice: message(error)}
+        choices = dataset_choices(workspace, self._kind)
+        about = FORMATS[report.format].title or report.format if report.format in FORMATS else report.format
+        found = gr.update(choices=[(f"found out: {about}", FOUND_OUT), *format_choices(self._kind)[1:]])
+        chosen = gr.update(choices=choices, value=report.name)
+        done = {self._dataset: chosen, self.name: report.name, self._page.notice: {"kind": "", "text": ""}}
+        return same | done | ({} if format else {self.format: found})
+
+    def _require_kind(self, report: ImportReport) -> None:
+        """Raises `DataError` when the file holds something else than this page trains on; it is not kept then."""
+        if report.kind == self._kind:
+            return
+        self._page.workspace.datasets.remove(report.name)
+        raise DataError(
+            f"The file holds {report.kind}, and this page learns from {self._kind}. If it does hold {self._kind}, "
+            "choose under “Read as” how they are written.",
+            report,
+        )
+
+
+def free_name(workspace: Workspace, path: Path) -> str:
+    """A name for a new set, made from the file's, that no set has yet."""
+    stem = path.name.split(".")[0].strip() or "data"
+    stem = "".join(letter if letter.isalnum() or letter in " -_" else "-" for letter in stem)[:56].strip(" -") or "data"
+    taken = {info.name.lower() for info in workspace.datasets.list()}
+    number = 1
+    while (name := stem if number == 1 else f"{stem}-{number}").lower() in taken:
+        number += 1
+    return name
+
+
+def format_choices(kind: str) -> list[tuple[str, str]]:
+    """(title, name) of the formats that hold this kind of example; the first one is to find it out."""
+    known = [(format.title or name, name) for name, format in FORMATS.items() if format.kind == kind]
+    return [("found out by itself", FOUND_OUT), *known]
+
+
+def dataset_choices(workspace: Workspace, kind: str) -> list[tuple[str, str]]:
+    """(title, name) of the sets of a kind: a person's own first, then those that come with Nudge."""
+    own = [(info.name, info.name) for info in workspace.datasets.list() if info.kind == kind]
+    built_in = [name for name in workspace.datasets.builtin() if workspace.datasets.info(name).kind == kind]
+    return [*own, *((builtin_title(name), name) for name in built_in)]
+
+
+def builtin_title(name: str) -> str:
+    """What a built-in set is called on the page."""
+    origin, _, rest = name.partition(":")
+    return f"{origin}: {rest.replace('_', ' ').replace(':', ' ')}"
