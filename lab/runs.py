@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from lab.datasets import Datasets
     from lab.models import Models
 
-LEARNS_FROM = {"pretrain": "documents", "sft": "conversations"}
-"""The kind of data set that an algorithm takes."""
 PATIENCE = 30.0
 """Seconds a question about a run waits while the app still looks at what an earlier one left."""
 
@@ -76,15 +74,15 @@ class Runs:
             about |= {"model": model, "model_folder": str(self._models.resolve(model))}
         elif tokenizer:
             about["model_folder"] = str(self._models.resolve(tokenizer))
-        self._require_dataset(dataset, config.algorithm)
+        self._require_dataset(dataset, config)
         return about | {"dataset": dataset}
 
-    def _require_dataset(self, name: str, algorithm: str) -> None:
+    def _require_dataset(self, name: str, config: TrainingConfig) -> None:
         if not name:
             raise ConfigError("No data set is chosen.", "dataset")
-        kind, wanted = self._datasets.info(name).kind, LEARNS_FROM.get(algorithm)
-        if wanted is not None and kind != wanted:
-            raise DataError(f"{algorithm} learns from {wanted}; the data set {name!r} holds {kind}.")
+        kind, wanted = self._datasets.info(name).kind, config.learns_from
+        if kind != wanted:
+            raise DataError(f"{config.algorithm} learns from {wanted}; the data set {name!r} holds {kind}.")
 
     def get(self, id: str) -> Run:
         """The run with this id. Raises `RunError` when there is none."""

@@ -23,7 +23,7 @@ def values(form, **changes):
 
 
 def test_every_field_has_a_component_with_its_documentation(form):
-    expected = set(SFTConfig.help()) - {"model", "dataset", "optimizer", "algorithm"}
+    expected = set(SFTConfig.help()) - {"model", "dataset", "optimizer", "algorithm", "learns_from"}
     expected |= {f"optimizer-{name}" for name in OptimizerConfig.help()} | {
         f"lora-{name}" for name in LoRAConfig.help()
     }

@@ -19,11 +19,19 @@ if TYPE_CHECKING:
 
 TABS = {
     "start": "Start",
+    "data": "Data",
     "tokens": "Tokens",
+    "pretrain": "Pretrain",
     "completion": "Completion",
     "sft": "SFT",
+    "labeling": "Labeling",
+    "reward_model": "Reward model",
+    "rl": "RL",
     "compare": "Compare",
+    "arena": "Arena",
+    "experiments": "Experiments",
     "history": "History",
+    "models": "Models",
 }
 """Tab id → name, in the order of the story. `ui/tabs/<id>.py` builds it; a tab exists once that file does."""
 

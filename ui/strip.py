@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -13,10 +14,9 @@ if TYPE_CHECKING:
     from lab.runs import Run
     from lab.workspace import Workspace
 
-STORY = {"tokens": "Tokens", "completion": "Base", "sft": "SFT"}
-"""The stops of the story that have a tab, in its order; a stop is shown once its tab exists."""
-BESIDE = {"compare": "Compare", "history": "History"}
-"""Tabs beside the story."""
+Note = Callable[["Workspace", list["Run"], str], str]
+"""The word under a stop, from the workspace, its runs and the reference of the model in hand."""
+
 ACTIVE = {"queued", "starting", "running", "paused"}
 
 
@@ -41,44 +41,57 @@ def contents(page: Page, model: str) -> dict[str, Any]:
     """What the strip shows: its stops with a word on each, and the lineage of the model in hand."""
     workspace = page.workspace
     runs = workspace.runs.list()
-    notes = {
-        "tokens": _pieces(workspace, model),
-        "completion": _size(workspace, model),
-        "sft": _training(runs, "sft"),
-        "compare": "side by side",
-        "history": count(len(runs), "run"),
-    }
+
+    def stops(kind: dict[str, tuple[str, Note]]) -> list[dict[str, str]]:
+        return [
+            _stop(tab, name, note(workspace, runs, model)) for tab, (name, note) in kind.items() if tab in page.tabs
+        ]
+
     return {
-        "story": [_stop(page, tab, name, notes) for tab, name in STORY.items() if tab in page.tabs],
-        "beside": [_stop(page, tab, name, notes) for tab, name in BESIDE.items() if tab in page.tabs],
+        "story": stops(STORY),
+        "beside": stops(BESIDE),
         "lineage": _lineage(page, model),
         "active": [run.id for run in runs if run.status in ACTIVE],
         "notices": workspace.notices,
     }
 
 
-def _stop(page: Page, tab: str, name: str, notes: dict[str, str]) -> dict[str, str]:
-    state = "running" if notes[tab].endswith("%") else "empty" if notes[tab] in ("not yet", "no runs yet") else "done"
-    return {"tab": tab, "name": name, "note": notes[tab], "state": state}
+def _stop(tab: str, name: str, note: str) -> dict[str, str]:
+    state = "running" if note.endswith("%") else "empty" if note in ("not yet", "no runs yet") else "done"
+    return {"tab": tab, "name": name, "note": note, "state": state}
 
 
-def _pieces(workspace: Workspace, model: str) -> str:
+def _pieces(workspace: Workspace, runs: list[Run], model: str) -> str:
     info = _info(workspace, model)
     return f"{info.vocab_size:,} pieces" if info is not None and info.vocab_size else "no model yet"
 
 
-def _size(workspace: Workspace, model: str) -> str:
+def _size(workspace: Workspace, runs: list[Run], model: str) -> str:
     line = _ancestors(workspace, model) or _ancestors(workspace, "bundled:base")
     return count(line[0].parameters, "parameter") if line else "not yet"
 
 
-def _training(runs: list[Run], algorithm: str) -> str:
-    runs = [run for run in runs if run.algorithm == algorithm]
-    active = next((run for run in runs if run.status in ACTIVE), None)
-    if active is not None:
-        return percent(active.step, active.total_steps) if active.status in ("running", "starting") else active.status
-    kept = sum(run.status in ("finished", "stopped") for run in runs)
-    return count(kept, "model") if kept else "not yet"
+def _training(*algorithms: str) -> Note:
+    """How far the training by one of these algorithms is, or how many models it has left."""
+
+    def note(workspace: Workspace, runs: list[Run], model: str) -> str:
+        mine = [run for run in runs if run.algorithm in algorithms]
+        active = next((run for run in mine if run.status in ACTIVE), None)
+        if active is not None:
+            busy = active.status in ("running", "starting")
+            return percent(active.step, active.total_steps) if busy else active.status
+        kept = sum(run.status in ("finished", "stopped") for run in mine)
+        return count(kept, "model") if kept else "not yet"
+
+    return note
+
+
+def _says(words: str) -> Note:
+    return lambda workspace, runs, model: words
+
+
+def _runs(workspace: Workspace, runs: list[Run], model: str) -> str:
+    return count(len(runs), "run")
 
 
 def _lineage(page: Page, model: str) -> list[dict[str, Any]]:
@@ -98,3 +111,24 @@ def _ancestors(workspace: Workspace, model: str) -> list[Any]:
 def _info(workspace: Workspace, model: str) -> Any:
     line = _ancestors(workspace, model) or _ancestors(workspace, "bundled:base")
     return line[-1] if line else None
+
+
+STORY: dict[str, tuple[str, Note]] = {
+    "data": ("Text", _says("pages")),
+    "tokens": ("Tokens", _pieces),
+    "pretrain": ("Pretrain", _training("pretrain")),
+    "completion": ("Base", _size),
+    "sft": ("SFT", _training("sft")),
+    "labeling": ("Preferences", _says("label")),
+    "reward_model": ("Reward", _training("reward_model")),
+    "rl": ("RL", _training("dpo", "reinforce", "ppo", "grpo", "self_improve")),
+}
+"""The stops of the story: name and word under it. A stop is shown once its tab exists."""
+BESIDE: dict[str, tuple[str, Note]] = {
+    "compare": ("Compare", _says("side by side")),
+    "arena": ("Arena", _says("which is better")),
+    "experiments": ("Experiments", _says("claims")),
+    "history": ("History", _runs),
+    "models": ("Models", _says("at hand")),
+}
+"""Tabs beside the story."""

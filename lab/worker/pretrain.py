@@ -1,0 +1,45 @@
+"""Puts together what `lab/algorithms/pretrain.py` needs, from the folder of a run."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from lab.algorithms import pretrain as page
+from lab.answers import text_prompts
+from lab.batching import document_mark, encode_documents, pack_documents, window_batches
+from lab.causal_lm import CausalLM
+from lab.config import PretrainConfig
+from lab.errors import DataError
+from lab.events import RunReporter
+from lab.model import load_model, new_model, save_model
+from lab.run_dir import RunDir, read_jsonl
+from lab.tokenizer import load_tokenizer
+from lab.training import measured
+from lab.worker.around import finish, surroundings, usable_length
+
+
+def work(run: RunDir, config: PretrainConfig, report: RunReporter) -> None:
+    """Train a model on the run's documents, from random weights or from a model."""
+    parent = Path(run.about()["model_folder"])
+    tokenizer = load_tokenizer(parent)
+    mark = document_mark(tokenizer)
+    ends = list(dict.fromkeys([*tokenizer.end_ids, *mark]))
+    about = {"bos_token_id": mark[0] if mark else None, "eos_token_id": ends}
+    model: CausalLM = (
+        load_model(parent) if config.model else new_model(config, tokenizer.vocab_size, config.seed, about)
+    )
+    length = usable_length(config, model, report)
+    texts = (row["text"] for row in read_jsonl(run.data / "train.jsonl"))
+    windows = pack_documents(encode_documents(texts, tokenizer), length)
+    if not len(windows):
+        raise DataError("There are no documents to learn from. Choose a dataset with some text.")
+    tokens_each = len(windows.ids) / max(1, len(windows.starts) - 1)
+    heldout_texts = [row["text"] for row in read_jsonl(run.data / "heldout.jsonl")]
+    heldout_texts = measured(heldout_texts, config, config.batch_size * length / tokens_each)
+    heldout = window_batches(pack_documents(encode_documents(heldout_texts, tokenizer), length), config.batch_size)
+    size = sum(len(text.encode("utf-8", "replace")) for text in heldout_texts)
+    prompts = text_prompts(config.sample_prompts, heldout_texts, tokenizer, mark)
+    around = surroundings(run, config, report, partial(save_model, tokenizer_from=parent), prompts.answers)
+    progress = page.train(model, windows, heldout, size, config, around)
+    finish(run, around, model, progress.step)
