@@ -175,7 +175,7 @@ def test_the_ground_floor_needs_only_the_standard_library():
             "torch transformers duckdb gradio",
         ),
         ("ui.app", "torch transformers accelerate peft"),
-        ("lab.worker lab.model_server lab.algorithms.sft lab.algorithms.pretrain", "duckdb gradio peft transformers"),
+        ("lab.worker.sft lab.worker.pretrain lab.model_server", "duckdb gradio peft transformers"),
     ],
 )
 def test_what_a_process_does_not_load(names, absent):
