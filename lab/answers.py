@@ -11,6 +11,7 @@ from torch import nn
 from lab.adapters import merged_adapters
 from lab.chat_template import ChatTemplate
 from lab.config import SamplingConfig
+from lab.errors import ModelError
 from lab.generate import complete
 from lab.tokenizer import Tokenizer
 
@@ -45,7 +46,7 @@ def chat_prompts(
     prompts: Sequence[str], conversations: Sequence[Sequence[dict[str, str]]], template: ChatTemplate, room: int
 ) -> FixedPrompts:
     """The prompts as a user's first message; without any, how some of the conversations begin. Those of more than
-    `room` tokens are left out."""
+    `room` tokens, or that the template refuses, are left out."""
     begun: list[list[dict[str, str]]] = [[{"role": "user", "content": prompt}] for prompt in prompts]
     for messages in conversations if not prompts else ():
         replies = [n for n, message in enumerate(messages) if message["role"] == "assistant"]
@@ -54,8 +55,14 @@ def chat_prompts(
             begun.append(before)
         if len(begun) == HOW_MANY:
             break
-    taken = [(before[-1]["content"], template.prompt_ids(before)) for before in begun]
-    taken = [(text, ids) for text, ids in taken if len(ids) <= room]
+    taken = []
+    for before in begun:
+        try:
+            ids = template.prompt_ids(before)
+        except ModelError:  # what the template refuses cannot be asked; training says how many conversations that are
+            continue
+        if len(ids) <= room:
+            taken.append((before[-1]["content"], ids))
     return FixedPrompts([t for t, _ in taken], [ids for _, ids in taken], template.tokenizer, template.end_ids)
 
 

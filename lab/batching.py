@@ -17,6 +17,8 @@ from torch import Tensor
 from lab.causal_lm import PackedBatch
 from lab.chat_template import ChatTemplate
 from lab.conversation import Conversation
+from lab.errors import ModelError
+from lab.template_sandbox import TemplateTimeoutError
 from lab.tokenizer import Tokenizer
 
 LONGER_AT_MOST = 1.25
@@ -87,13 +89,32 @@ class Example:
 
 
 def encode_conversations(
-    conversations: Iterable[Mapping[str, Any]], template: ChatTemplate, max_length: int
+    conversations: Iterable[Mapping[str, Any]],
+    template: ChatTemplate,
+    max_length: int,
+    refused: list[str] | None = None,
 ) -> list[Example]:
     """Conversations (as `Conversation.to_json()` gives them) as tokens, cut to `max_length`. One of which no reply is
-    within that length has nothing to learn from, and is left out."""
-    encoded = (template.encode(Conversation.from_json(values), max_length) for values in conversations)
-    examples = (Example(np.array(e.ids, np.int32), np.array(e.loss_mask, bool)) for e in encoded)
-    return [example for example in examples if example.targets]
+    within that length has nothing to learn from, and is left out.
+
+    A conversation that the template refuses is left out too and its reason put into `refused`; without such a list the
+    refusal is raised, as a template is that does not come to an end.
+    """
+    examples = []
+    for values in conversations:
+        try:
+            encoded = template.encode(Conversation.from_json(values), max_length)
+        except TemplateTimeoutError:
+            raise
+        except ModelError as error:
+            if refused is None:
+                raise
+            refused.append(str(error))
+            continue
+        example = Example(np.array(encoded.ids, np.int32), np.array(encoded.loss_mask, bool))
+        if example.targets:
+            examples.append(example)
+    return examples
 
 
 def pack_examples(examples: Sequence[Example]) -> PackedBatch:

@@ -83,6 +83,10 @@ class CausalLM(nn.Module):
         ends = self.about.get("eos_token_id")
         return tuple(ends) if isinstance(ends, list) else () if ends is None else (ends,)
 
+    def keep_less(self) -> None:
+        """From now on, keep less in memory during a training step and work it out again on the way back."""
+        raise NotImplementedError
+
     def forward(self, batch: PackedBatch) -> TokenScores:
         """log p of the batch's targets. Every training step goes through here, so that wrappers of it work."""
         raise NotImplementedError

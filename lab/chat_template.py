@@ -25,7 +25,8 @@ from lab.conversation import Conversation, Message
 from lab.errors import ModelError
 from lab.template_marks import Marks, Rendered, any_of, break_control_tokens, take_out, tokenize, unused_marks
 from lab.template_sandbox import IsolatedTemplate, SandboxedTemplate, Template
-from lab.tokenizer import Tokenizer, load_tokenizer
+from lab.tokenizer import ASSETS, Tokenizer, load_tokenizer
+from lab.tokenizer_folder import read_beside
 
 DEFAULT_TEMPLATE = """\
 {%- for message in messages -%}
@@ -65,6 +66,11 @@ class Encoded:
     length: int
 
 
+def _is_ours(source: str | None) -> bool:
+    """Whether a template comes with Nudge, so that it needs no process of its own."""
+    return source is None or source == read_beside(ASSETS / "base").chat_template
+
+
 class ChatTemplate:
     """A chat template and the tokenizer that goes with it."""
 
@@ -82,10 +88,12 @@ class ChatTemplate:
         self._marks_replies = re.search(r"{%[-+]?\s*generation\b", self.source) is not None
 
     @classmethod
-    def from_folder(cls, folder: Path | str, *, isolated: bool = False) -> ChatTemplate:
-        """The template of a model folder, or the default one when it has none."""
+    def from_folder(cls, folder: Path | str, *, isolated: bool | None = None) -> ChatTemplate:
+        """The template of a model folder, or the default one when it has none. One that is not of the bundled models is
+        isolated, unless `isolated` says otherwise."""
         tokenizer = load_tokenizer(folder)
-        return cls(tokenizer.chat_template, tokenizer, isolated=isolated)
+        source = tokenizer.chat_template
+        return cls(source, tokenizer, isolated=not _is_ours(source) if isolated is None else isolated)
 
     def render(self, messages: Messages, add_generation_prompt: bool = False) -> str:
         """The conversation as the model reads it; with `add_generation_prompt`, up to where the assistant begins."""

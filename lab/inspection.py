@@ -18,7 +18,6 @@ from lab.errors import ModelError
 from lab.preference import PreferencePair
 from lab.readers.format import Record
 from lab.template_sandbox import TemplateTimeoutError
-from lab.tokenizer import ASSETS
 
 EXAMPLES = 5
 _LISTED = 100
@@ -119,7 +118,7 @@ def inspect_records(
 
 def template_of(model_folder: Path) -> ChatTemplate:
     """The chat template of a model, in a process of its own unless it came with Nudge."""
-    return ChatTemplate.from_folder(model_folder, isolated=ASSETS not in Path(model_folder).parents)
+    return ChatTemplate.from_folder(model_folder)
 
 
 def fits(record: Record, template: ChatTemplate, longest: int) -> bool:

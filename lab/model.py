@@ -7,6 +7,7 @@ it; every other architecture runs through transformers. Weights are read from sa
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -20,7 +21,7 @@ from torch import Tensor
 from lab.adapters import add_adapters, merge_adapters, read_adapter_config, save_adapters
 from lab.causal_lm import CausalLM
 from lab.config import LoRAConfig, PretrainConfig
-from lab.errors import ModelError
+from lab.errors import ConfigError, ModelError
 from lab.model_folder import is_adapter
 from lab.run_dir import write_json
 from lab.transformer import Transformer, TransformerConfig, unsupported
@@ -43,6 +44,26 @@ def load_model(folder: Path | str, *, device: str = "cpu", dtype: torch.dtype = 
     """The model in a folder, ready to use: on our own network when it is of its kind, else through transformers.
     Adapters are merged into their parent. Raises `ModelError` with what is missing."""
     return _load(Path(folder), dtype).to(device=device, dtype=dtype)
+
+
+def load_quantized(folder: Path, device: str = "auto") -> CausalLM:
+    """The model in a folder with its matrices in 4 bits, to put adapters beside (QLoRA). Raises `ConfigError` where
+    there is no NVIDIA GPU or no bitsandbytes, and `ModelError` for adapters, which cannot be merged so."""
+    if not torch.cuda.is_available() or device not in ("auto", "cuda"):
+        raise ConfigError(
+            "quantize is '4bit', which needs an NVIDIA GPU. Without one, take 'no': LoRA alone already needs much less "
+            "memory than training all weights.",
+            "quantize",
+        )
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise ConfigError("quantize is '4bit', which needs bitsandbytes: pip install 'nudge-lab[qlora]'.", "quantize")
+    if is_adapter(folder):
+        raise ModelError(
+            f"{folder} holds adapters; weights in 4 bits must be of a whole model. Export it with the adapter merged "
+            "and start from that folder."
+        )
+    require_safetensors(folder)
+    return TransformersModel.load_in_4_bits(folder)
 
 
 def _load(folder: Path, dtype: torch.dtype) -> CausalLM:

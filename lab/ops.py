@@ -18,6 +18,13 @@ from torch.autograd.function import once_differentiable
 
 from lab import logprobs
 
+
+def _is_mixed(x: Tensor) -> bool:
+    """Whether autocast chooses the kind of number of each product: the derivatives worked out by hand do not know it,
+    so the plain functions run then."""
+    return torch.is_autocast_enabled(x.device.type)
+
+
 # --- RMSNorm (Zhang & Sennrich 2019, arXiv:1910.07467) ---
 
 
@@ -141,6 +148,8 @@ def queries_keys_values(
     qkv_NJK: Tensor, cosine_N1k: Tensor, sine_N1k: Tensor, heads: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`plain_queries_keys_values`, fast."""
+    if _is_mixed(qkv_NJK):
+        return plain_queries_keys_values(qkv_NJK, cosine_N1k, sine_N1k, heads)
     return _QueriesKeysValues.apply(qkv_NJK, cosine_N1k, sine_N1k, heads)
 
 
@@ -248,6 +257,8 @@ def adapted_linear(
     x_ND: Tensor, weights: Sequence[Tensor], adapters: Sequence[tuple[Tensor, Tensor] | None], scale: float
 ) -> Tensor:
     """`plain_adapted_linear`, fast. The weights themselves get no gradient."""
+    if _is_mixed(x_ND):
+        return plain_adapted_linear(x_ND, weights, adapters, scale)
     a_of = [adapter and adapter[0] for adapter in adapters]
     b_of = [adapter and adapter[1] for adapter in adapters]
     return _AdaptedLinear.apply(x_ND, scale, len(weights), *weights, *a_of, *b_of)
@@ -311,4 +322,6 @@ def _slices(rows: int, size: int) -> list[slice]:
 
 def token_logps(hidden_LD: Tensor, head_VD: Tensor, targets_L: Tensor) -> tuple[Tensor, Tensor]:
     """`plain_token_logps`, fast, and without all logits in memory at once while no gradient is asked for."""
+    if _is_mixed(hidden_LD):
+        return plain_token_logps(hidden_LD, head_VD, targets_L)
     return _TokenLogps.apply(hidden_LD, head_VD, targets_L, torch.is_grad_enabled())

@@ -40,9 +40,10 @@ def make_accelerator(config: TrainingConfig) -> Accelerator:
     found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not found.get(config.device, True):
         raise ConfigError(f"device is {config.device!r}, and torch finds no such device here. Take 'auto'.", "device")
+    on_cpu = config.device == "cpu" or not any(found.values())
     accelerator = Accelerator(
-        cpu=config.device == "cpu" or not any(found.values()),
-        mixed_precision="no",
+        cpu=on_cpu,
+        mixed_precision="bf16" if wants_bfloat16(config, on_cpu) else "no",
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
     if accelerator.num_processes != config.processes:
@@ -58,6 +59,19 @@ def make_accelerator(config: TrainingConfig) -> Accelerator:
             "batch_size",
         )
     return accelerator
+
+
+def wants_bfloat16(config: TrainingConfig, on_cpu: bool) -> bool:
+    """Whether the network calculates with bfloat16: as the settings say; auto, on GPUs that have it in hardware."""
+    if config.precision == "auto":
+        return not on_cpu and torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
+    return config.precision == "bfloat16"
+
+
+def slow_at_bfloat16() -> bool:
+    """Whether this processor has no instructions for products of bfloat16 and only imitates them."""
+    flags = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return not any(flags.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 @dataclass(frozen=True)

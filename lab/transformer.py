@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Self
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from lab import ops
 from lab.causal_lm import CausalLM, PackedBatch, TokenScores
@@ -186,6 +187,8 @@ class Transformer(CausalLM):
         super().__init__()
         self.config = config
         self.about = about or {}
+        self.recompute = False
+        """Whether training keeps only what enters each layer and works the rest out again on the way back."""
         self.model = Decoder(config)
         if not config.tied:
             self.lm_head = Linear(config.hidden_size, config.vocab_size)
@@ -210,6 +213,9 @@ class Transformer(CausalLM):
         """The matrix (V, D) that turns a final state into logits."""
         return self.model.embed_tokens.weight if self.config.tied else self.lm_head.weight
 
+    def keep_less(self) -> None:
+        self.recompute = True
+
     def rotary(self, positions_N: Tensor) -> Rotation:
         """The rotation of rows at these positions."""
         return Rotation(self.cosine[positions_N].unsqueeze(1), self.sine[positions_N].unsqueeze(1))
@@ -232,10 +238,11 @@ class Transformer(CausalLM):
         rotation = self.rotary(batch.positions_N)
         last = len(self.model.layers) - 1
         for number, block in enumerate(self.blocks):
-            attended_NHK = causal_attention(*block.qkv(x_ND, rotation), batch)
-            if number == last and batch.rows_L is not None:
-                x_ND, attended_NHK = (ops.take_rows(x, batch.rows_L) for x in (x_ND, attended_NHK))
-            x_ND = block.finish(x_ND, attended_NHK)
+            rows = batch.rows_L if number == last else None
+            if self.recompute and torch.is_grad_enabled():
+                x_ND = checkpoint(_layer, block, x_ND, rotation, batch, rows, use_reentrant=False)
+            else:
+                x_ND = _layer(block, x_ND, rotation, batch, rows)
         return self.final(x_ND)
 
     def forward(self, batch: PackedBatch) -> TokenScores:
@@ -261,6 +268,14 @@ class Transformer(CausalLM):
                 if name.endswith(writers):
                     deviation /= math.sqrt(2 * self.config.layers)
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * deviation)
+
+
+def _layer(block: Block, x_ND: Tensor, rotation: Rotation, batch: PackedBatch, rows_L: Tensor | None) -> Tensor:
+    """What a layer makes of all rows, or of the rows `rows_L` only."""
+    attended_NHK = causal_attention(*block.qkv(x_ND, rotation), batch)
+    if rows_L is not None:
+        x_ND, attended_NHK = (ops.take_rows(x, rows_L) for x in (x_ND, attended_NHK))
+    return block.finish(x_ND, attended_NHK)
 
 
 def causal_attention(q_NHK: Tensor, k_NGK: Tensor, v_NGK: Tensor, batch: PackedBatch) -> Tensor:

@@ -33,13 +33,33 @@ class TransformersModel(CausalLM):
     @classmethod
     def load(cls, folder: Path, dtype: torch.dtype) -> TransformersModel:
         """The network in a folder. Raises `ModelError` when transformers cannot load it."""
+        return cls._from_pretrained(folder, dtype=dtype)
+
+    @classmethod
+    def load_in_4_bits(cls, folder: Path) -> TransformersModel:
+        """The same on the GPU, with its matrices in 4 bits (NF4; Dettmers et al. 2023, arXiv:2305.14314)."""
+        import transformers
+        from peft import prepare_model_for_kbit_training
+
+        four_bits = transformers.BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
+        model = cls._from_pretrained(folder, quantization_config=four_bits, device_map={"": 0})
+        model.network = prepare_model_for_kbit_training(model.network, use_gradient_checkpointing=False)
+        return model
+
+    @classmethod
+    def _from_pretrained(cls, folder: Path, **how: Any) -> TransformersModel:
         import transformers
 
         transformers.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
         try:
             network = transformers.AutoModelForCausalLM.from_pretrained(
-                folder, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False
+                folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, **how
             )
         except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
             reason = str(error).strip().split("\n")[0]
@@ -52,6 +72,9 @@ class TransformersModel(CausalLM):
         text = self.network.config.get_text_config()
         names = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
         return next((value for name in names if (value := getattr(text, name, None))), 32768)
+
+    def keep_less(self) -> None:
+        self.network.activation_checkpointing_enable({"use_reentrant": False})
 
     def forward(self, batch: PackedBatch) -> TokenScores:
         """The sequences go through the network side by side, padded at their end; its head works only on the rows with

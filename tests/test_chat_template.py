@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from lab.chat_template import LAST_ONLY, ChatTemplate
 from lab.conversation import Conversation, Message
 from lab.errors import ModelError
+from lab.template_sandbox import IsolatedTemplate, SandboxedTemplate
 from lab.tokenizer import load_tokenizer
+from tests.tiny import with_template
 from tests.tokenizer_samples import CHATML_MARKED, KINDS, THINKING, TOOLS, UNMARKED, byte_level, save
 
 CHAT = [
@@ -295,3 +297,10 @@ def test_from_folder(tmp_path):
     template = ChatTemplate.from_folder(folder)
     assert not template.is_default and template.source == CHATML_MARKED
     assert template.end_ids == (template.tokenizer.special_tokens["<|im_end|>"],)
+
+
+def test_a_template_of_somebody_else_has_a_process_of_its_own(tiny_model, tmp_path):
+    ours = ChatTemplate.from_folder(tiny_model)
+    other = ChatTemplate.from_folder(with_template(tiny_model, tmp_path / "a", ours.source + " "))
+    assert isinstance(ours._template, SandboxedTemplate) and isinstance(other._template, IsolatedTemplate)
+    assert other.prompt_ids([Message("user", "Hi")])[:-1] == ours.prompt_ids([Message("user", "Hi")])

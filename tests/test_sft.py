@@ -7,12 +7,13 @@ import torch
 
 from lab.algorithms.sft import reply_loss
 from lab.batching import encode_conversations, pack_examples
-from lab.chat_template import ChatTemplate
+from lab.chat_template import DEFAULT_TEMPLATE, ChatTemplate
 from lab.config import LoRAConfig, OptimizerConfig, SFTConfig
-from lab.errors import DataError, RunError
+from lab.errors import DataError, ModelError, RunError
 from lab.events import read_events
 from lab.model import load_model, save_model
-from tests.tiny import CONVERSATIONS, make_sft_run, series, work_here
+from lab.run_dir import read_jsonl, write_jsonl
+from tests.tiny import CONVERSATIONS, make_sft_run, series, with_template, work_here
 
 QUICK = SFTConfig(
     max_steps=8,
@@ -179,3 +180,33 @@ class StopAt:
         work(self.run, RunReporter(watching))
         sink.close()
         return read_events(self.run.events)[0]
+
+
+REFUSES = "{{ raise_exception('No system messages here.') if messages[0].role == 'system' }}" + DEFAULT_TEMPLATE
+
+
+def test_conversations_that_the_template_refuses_are_left_out_and_said(tiny_model, tmp_path):
+    folder = with_template(tiny_model, tmp_path / "model", REFUSES)
+    config = SFTConfig(max_steps=2, batch_size=2, eval_every=1, sample_every=1, device="cpu")
+    run = make_sft_run(tmp_path / "some", folder, config)
+    rows = list(read_jsonl(run.data / "train.jsonl"))
+    system = {"role": "system", "content": "Be brief."}
+    rows = [{"messages": [system, *row["messages"]]} if n < 3 else row for n, row in enumerate(rows)]
+    write_jsonl(run.data / "train.jsonl", rows)
+    write_jsonl(run.data / "heldout.jsonl", rows[2:4])
+    events = work_here(run)
+    said = [event.fields["text"] for event in events if event.type == "message"]
+    assert any("3 of 8 conversations are left out" in text and "No system messages here" in text for text in said)
+    assert events[-1].type == "finished"
+    run = make_sft_run(tmp_path / "none", folder, config)
+    write_jsonl(run.data / "train.jsonl", rows[:3])
+    with pytest.raises(DataError, match=r"takes none of the 3 conversations.*No system messages"):
+        work_here(run)
+
+
+def test_a_template_without_end_ends_the_run(tiny_model, tmp_path, monkeypatch):
+    endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    run = make_sft_run(tmp_path / "run", with_template(tiny_model, tmp_path / "model", endless), SFTConfig(max_steps=2))
+    monkeypatch.setattr("lab.template_sandbox.IsolatedTemplate.__init__.__defaults__", (0.3,))
+    with pytest.raises(ModelError, match="did not finish within"):
+        work_here(run)

@@ -1,5 +1,7 @@
 """Tiny random models for tests: a folder like the bundled ones, made in a moment."""
 
+import json
+import shutil
 from pathlib import Path
 
 TEXTS = [
@@ -34,6 +36,14 @@ def make_tiny_model(folder: Path, seed: int = 0, **changes) -> Path:
     model.initialise(seed)
     save_model(model, folder)
     save_tokenizer(tokenizer, folder, context_length=config.context_length)
+    return folder
+
+
+def with_template(model, folder, source):
+    """A copy of a model folder with another chat template."""
+    shutil.copytree(model, folder)
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"chat_template": source}))
     return folder
 
 

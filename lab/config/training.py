@@ -47,6 +47,9 @@ class LoRAConfig(Config):
     """Share of the adapter's inputs set to 0 while training. More guards against overfitting on few examples."""
     target_modules: tuple[str, ...] = ()
     """Names of the matrices to adapt. Empty means all linear layers but the head."""
+    quantize: Literal["no", "4bit"] = "no"
+    """Hold the frozen weights in 4 bits (QLoRA, Dettmers et al. 2023, arXiv:2305.14314): a quarter of the memory, a
+    little less exact. Needs an NVIDIA GPU and the extra nudge[qlora]."""
 
     def __post_init__(self) -> None:
         self._require(self.r >= 1, "r", "the rank must be at least 1.")
@@ -86,6 +89,12 @@ class TrainingConfig(Config):
     """Number of training processes (one per GPU). Several are started with accelerate."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train. Auto takes a GPU when there is one."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Numbers that the network calculates with; the weights stay float32. bfloat16 is faster and coarser. Auto takes it
+    on GPUs that are fast at it, and float32 on processors, few of which gain from it."""
+    gradient_checkpointing: bool = False
+    """Keep only what enters each layer and work the rest out again on the way back: much less memory for long texts,
+    about a third slower, the same numbers."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     """The optimizer and the shape of the learning rate."""
 

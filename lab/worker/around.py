@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.causal_lm import CausalLM
 from lab.checkpoint import Checkpoints
-from lab.config import TrainingConfig
+from lab.config import LoRAConfig, TrainingConfig
 from lab.events import RunReporter
+from lab.model import adapt, load_model, load_quantized, save_adapted, save_model
 from lab.run_dir import RunDir
-from lab.training import Answers, TrainingRun, make_accelerator
+from lab.training import Answers, TrainingRun, make_accelerator, slow_at_bfloat16
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from lab.causal_lm import CausalLM
+
+def trainee(
+    config: TrainingConfig, parent: Path, lora: LoRAConfig | None = None
+) -> tuple[CausalLM, Callable[..., None]]:
+    """The model in `parent` ready to be trained, all of it or adapters beside it, and what writes it to a folder."""
+    if lora and lora.quantize != "no":
+        model = load_quantized(parent, config.device)
+    else:
+        model = load_model(parent)
+    save: Callable[..., None] = partial(save_model, tokenizer_from=parent)
+    if lora:
+        adapt(model, lora, config.seed)
+        save = partial(save_adapted, parent=parent, config=lora)
+    if config.gradient_checkpointing:
+        model.keep_less()
+    return model, save
 
 
 def usable_length(config: TrainingConfig, model: CausalLM, report: RunReporter) -> int:
@@ -33,6 +52,8 @@ def surroundings(
     answers: Answers,
 ) -> TrainingRun:
     """What a page has around it, for a run in a folder."""
+    if config.precision == "bfloat16" and slow_at_bfloat16():
+        report.message("This processor only imitates bfloat16: float32 is faster here.")
     checkpoints = Checkpoints(run, save, resume=bool(run.about().get("resume")))
     return TrainingRun(config, make_accelerator(config), report, checkpoints, answers, run)
 
