@@ -84,12 +84,14 @@ class Datasets:
         fill: Mapping[str, str] | None = None,
         watch: Watch | None = None,
         cancelled: Cancelled | None = None,
+        labels: Mapping[str, Any] | None = None,
     ) -> ImportReport:
         """Read a file and store its examples under `name` (its own name when None).
 
         The rows that can be used are kept and the others reported. `format`, `fix` and `fill` are those of `Reading`;
-        `watch` is told how far it has come, and when `cancelled()` is true the import ends and leaves nothing. Raises
-        `DataError`, carrying the report, when no row can be used; also for a name that is taken or cannot be one.
+        `watch` is told how far it has come, and when `cancelled()` is true the import ends and leaves nothing. `labels`
+        says which votes the rows stand on, where people made them here. Raises `DataError`, carrying the report, when
+        no row can be used; also for a name that is taken or cannot be one.
         """
         path = Path(path)
         name = checked_name(name if name is not None else name_from(path))
@@ -97,7 +99,8 @@ class Datasets:
         reading = Reading(path, format, fix=fix, fill=fill, watch=watch, cancelled=cancelled)
         with new_folder(self._folder) as folder:
             about = write_import(folder, reading, path, name, cancelled)
-            self._publish(folder, about | {"fix": fix, "fill": dict(fill or {})}, replace)
+            about |= {"fix": fix, "fill": dict(fill or {})} | ({"labels": dict(labels)} if labels else {})
+            self._publish(folder, about, replace)
         return reading.report
 
     def _publish(self, folder: Path, about: dict[str, Any], replace: bool) -> None:
@@ -219,6 +222,10 @@ class Datasets:
         if name.startswith("sample:"):
             return self.inspect_file(BuiltinDataset(name).sample_file, limit=0)[0].to_json()
         return self._stored(name).about()["report"]
+
+    def labels(self, name: str) -> dict[str, Any] | None:
+        """The votes that the rows of a set stand on: `votes[n]` are those of row n + 1. None without votes."""
+        return None if is_builtin(name) else self._stored(name).about().get("labels")
 
     def problems_file(self, name: str) -> Path:
         """The file with every row that was not taken, for download."""

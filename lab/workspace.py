@@ -71,6 +71,7 @@ class Workspace:
             self.read_only,
             sets=self.datasets.conversations,
             check_model=self.models.resolve,
+            keep=self.datasets.add,
         )
         self.history.lists = {
             "models": self.models.rows,
@@ -143,10 +144,15 @@ class Workspace:
         return f"<Workspace {self.folder}{' (closed)' if self._closed else ''}>"
 
     def _freeze(self, run: RunDir) -> dict[str, Any]:
-        """Copy a run's data into its folder; gives what to add to run.json."""
+        """Copy a run's data into its folder; gives what to add to run.json. Where people made the data here, the votes
+        that it stands on go along, as data/labels.json."""
         config: Any = run.config()
         train, heldout = self.datasets.freeze(config.dataset, run.data, config.heldout_fraction, SPLIT_SEED)
-        return {"rows": {"train": train, "heldout": heldout}}
+        added: dict[str, Any] = {"rows": {"train": train, "heldout": heldout}}
+        if (labels := self.datasets.labels(config.dataset)) is not None:
+            write_json(run.data / "labels.json", labels)
+            added["labels"] = {key: labels[key] for key in ("project", "rows", "journal_sha256", "file_sha256")}
+        return added
 
     def _answer(self, model: str, messages: list[dict[str, Any]], sampling: SamplingConfig) -> str:
         """What a model answers: as a chat, or where it has no chat template by going on from the text."""

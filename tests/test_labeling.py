@@ -284,7 +284,7 @@ def test_the_same_vote_sent_again_counts_once(labeling):
         ("left", {"attributes": {"correct": "both"}}, "compared as"),
         ("ranking", {"ranks": (0, 1)}, "from 1"),
         ("left", {"reason": "x" * 3000}, "at most"),
-        ("left", {"strength": "much"}, "cannot be read"),
+        ("left", {"strength": "much"}, "strength of a vote"),
     ],
 )
 def test_what_cannot_be_a_vote_is_refused_and_leaves_nothing(labeling, choice, said, message):

@@ -88,9 +88,14 @@ class Page:
 
     def colour(self, reference: str) -> int:
         """Which model colour is this model's, everywhere: 0 for what was not made here, else by order of birth."""
-        if not reference.startswith("run:"):
-            return 0
-        run_id = reference.removeprefix("run:").partition("@")[0]
-        born = sorted((run.created, run.id) for run in self.workspace.runs.list())
-        place = next((place for place, (_, known) in enumerate(born) if known == run_id), 0)
-        return 1 + place % (COLOURS - 1)
+        return model_colour(self.workspace, reference)
+
+
+def model_colour(workspace: Workspace, reference: str) -> int:
+    """See `Page.colour`."""
+    if not reference.startswith("run:"):
+        return 0
+    run_id = reference.removeprefix("run:").partition("@")[0]
+    born = sorted((run.created, run.id) for run in workspace.runs.list())
+    place = next((place for place, (_, known) in enumerate(born) if known == run_id), 0)
+    return 1 + place % (COLOURS - 1)

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lab.errors import LabError
 from ui.comparison_files import comparison_route
+from ui.labeling_routes import labeling_routes
 
 if TYPE_CHECKING:
     from lab.workspace import Workspace
@@ -192,10 +193,11 @@ def _exports(workspace: Workspace) -> Route:
 
 
 def routes(workspace: Workspace) -> list[BaseRoute]:
-    """Our own addresses: `/health`, exports of runs, saved comparisons, and `/nudge/<file>`."""
+    """Our own addresses: `/health`, exports of runs, saved comparisons, labeling, and `/nudge/<file>`."""
     return [
         Route("/health", _health),
         _exports(workspace),
         comparison_route(workspace),
+        *labeling_routes(workspace),
         Route("/nudge/{name}", _page_file),
     ]

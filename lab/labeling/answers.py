@@ -11,7 +11,7 @@ from lab.config import SamplingConfig
 from lab.conversation import content_key
 from lab.errors import LabError
 from lab.labeling.desk import Project
-from lab.labeling.plan import Sample, comparisons
+from lab.labeling.plan import Sample, comparisons, planned
 from lab.labeling.project import Answer, Item
 
 Answerer = Callable[[str, list[dict[str, Any]], SamplingConfig], str]
@@ -53,6 +53,12 @@ class AnswerMaker:
             job = self._jobs.get(project.id)
         return job is None or job.done
 
+    def planned(self, project: Project) -> int:
+        """How many comparisons models will have written when all is done; 0 for ready-made pairs."""
+        with self._lock:
+            job = self._jobs.get(project.id)
+        return job.planned if job is not None else 0
+
     def close(self) -> None:
         """Stop; what is being written by a model now is not waited for."""
         self._closing = True
@@ -85,6 +91,10 @@ class _Job:
         self._next = next(self._plan, None)
         self._texts: dict[Sample, str] = {}
         self._blocked_until = 0.0
+
+    @property
+    def planned(self) -> int:
+        return planned(self._project.about, len(self._prompts))
 
     @property
     def done(self) -> bool:

@@ -10,20 +10,20 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from lab.arena.votes import Vote
 from lab.conversation import content_key
 from lab.errors import DataError
 from lab.labeling.assign import expired, next_showings, showing_of
-from lab.labeling.project import CHOICES, FLAGS, Choice, Item, Pair, ProjectAbout, Remarks, Showing, StoredVote
+from lab.labeling.people import Progress, progress
+from lab.labeling.project import Item, Pair, ProjectAbout, Remarks, Showing, StoredVote
+from lab.labeling.rules import check_vote, person_name
 from lab.labeling.state import ProjectState
 from lab.labeling.store import ProjectFolder
 
-SIDES = ("left", "right", "tie")
 UNSAID = ("join", "show", "drop")
 """Actions that nobody is told are saved. A vote, which comes later in the same file, takes them to the disk with it."""
-LONGEST_NAME, LONGEST_TEXT = 40, 2000
 
 
 class Project:
@@ -136,7 +136,7 @@ class Project:
             showing = self._showing(pair_id, annotator)
             if vote_id is not None and vote_id in self.state.votes:
                 return self.state.votes[vote_id]
-            _check(choice, said, len(showing.order), self.about)
+            check_vote(choice, said, len(showing.order), self.about)
             if (known := self.state.vote_on.get(showing.id)) is not None:
                 if self.state.votes[known].choice == choice and vote_id is None:
                     return self.state.votes[known]
@@ -184,6 +184,11 @@ class Project:
                 raise DataError("A judge speaks after a person, never before.")
             self._act("judge", {"judge": judge, "item": item, "outcome": outcome, "consistent": consistent})
 
+    def progress(self, annotator: str) -> Progress:
+        """How far somebody is, and everybody."""
+        with self.lock:
+            return progress(self.state, person_name(annotator))
+
     def rows(self) -> list[tuple[Any, ...]]:
         """The votes that count as rows of the table `votes`: one for every two answers."""
         with self.lock:
@@ -230,32 +235,3 @@ class Project:
         """An id for a vote that came without one: the same for the same vote until it is undone."""
         earlier = sum(vote.showing.id == showing.id for vote in self.state.votes.values())
         return f"{showing.id}.{earlier}"
-
-
-def person_name(name: str) -> str:
-    """A person's name as it is kept. Raises `DataError` for one that is empty or too long."""
-    kept = " ".join(str(name).split())
-    if not 0 < len(kept) <= LONGEST_NAME:
-        raise DataError(f"A name has 1 to {LONGEST_NAME} characters.")
-    return kept
-
-
-def _check(choice: str, said: Remarks, answers: int, about: ProjectAbout) -> Choice:
-    """Raise `DataError` for a vote that cannot be one."""
-    if choice not in CHOICES:
-        raise DataError(f"{choice!r} is not a choice; it is one of {', '.join(CHOICES)}.")
-    if choice == "ranking" and (len(said.ranks) != answers or min(said.ranks) < 1):
-        raise DataError(f"A ranking gives each of the {answers} answers a place, from 1.")
-    if choice in SIDES and answers > 2:
-        raise DataError(f"{answers} answers are ranked; left, right and tie are for two.")
-    if said.strength not in (1, 2):
-        raise DataError("The strength of a vote is 1, or 2 for much better.")
-    if said.flag and said.flag not in FLAGS:
-        raise DataError(f"{said.flag!r} is not a flag; it is one of {', '.join(FLAGS)}.")
-    if unknown := set(said.attributes) - set(about.config.attributes):
-        raise DataError(f"This project has no attribute {', '.join(sorted(unknown))}.")
-    if wrong := set(said.attributes.values()) - set(SIDES):
-        raise DataError(f"An attribute is compared as {', '.join(SIDES)}, not {', '.join(sorted(map(str, wrong)))}.")
-    if len(said.reason) > LONGEST_TEXT or len(said.skip_reason) > LONGEST_TEXT:
-        raise DataError(f"A reason has at most {LONGEST_TEXT:,} characters.")
-    return cast(Choice, choice)

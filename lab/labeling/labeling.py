@@ -24,6 +24,7 @@ from lab.labeling.chance import keyed
 from lab.labeling.desk import Project
 from lab.labeling.export import ExportConfig, Manifest, export
 from lab.labeling.judges import ChatJudge, Judge, judge_items
+from lab.labeling.keeping import Keep, keep_nothing, make_dataset
 from lab.labeling.project import Answer, Item, LabelingConfig, Pair, ProjectAbout, Remarks, StoredVote
 from lab.labeling.prompts import Prompt, Sets, messages_of, no_sets, prompts_from
 from lab.labeling.ready_made import items_of, read_pairs
@@ -48,10 +49,11 @@ class Labeling:
         *,
         sets: Sets = no_sets,
         check_model: Callable[[str], object] = str,
+        keep: Keep = keep_nothing,
     ) -> None:
         """`answer` asks a model; without it only ready-made pairs can be labeled. `sets` gives the conversations of a
-        data set; `check_model` raises `ModelError` for a reference that names no model."""
-        self._folder, self._read_only = folder, read_only
+        data set and `keep` makes one; `check_model` raises `ModelError` for a reference that names no model."""
+        self._folder, self._read_only, self._keep = folder, read_only, keep
         self._answer, self._sets, self._check_model = answer or _no_models, sets, check_model
         self._lock = threading.Lock()
         self._maker = AnswerMaker(self._answer)
@@ -179,6 +181,10 @@ class Labeling:
                 found.arrived.wait(min(left, 1.0))
         return pairs[0]
 
+    def planned(self, project: Project | str) -> int:
+        """How many pairs the models will have written in the end; 0 for ready-made pairs."""
+        return self._maker.planned(self.get(project))
+
     def is_more_to_come(self, project: Project | str) -> bool:
         """Whether answers are still to be made."""
         return not self._maker.is_done(self.get(project))
@@ -273,6 +279,13 @@ class Labeling:
         completion, label) or `sft` (what people wrote). `filters` are fields of `ExportConfig`. The manifest is written
         beside it."""
         return export(self.get(project), Path(path), format, (config or ExportConfig()).replace(**filters))
+
+    def make_dataset(
+        self, project: Project | str, name: str, format: str = "trl", config: ExportConfig | None = None
+    ) -> Manifest:
+        """Keep the labels as a data set to train on: `trl` rows as preferences, `sft` rows (what people wrote) as
+        conversations. A run on it names the votes behind its rows."""
+        return make_dataset(self.get(project), name, self._keep, format, config or ExportConfig())
 
     def rows(self) -> list[tuple[Any, ...]]:
         """All votes that count, as rows of the table `votes`."""

@@ -35,6 +35,28 @@ class PersonReport:
     """Votes within half a second."""
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a project is, seen by one person."""
+
+    mine: int
+    """Votes of this person."""
+    voted: int
+    """Pairs that somebody has voted on."""
+    pairs: int
+    """Pairs there are by now."""
+    people: dict[str, int]
+    """Votes of everybody who takes part."""
+
+
+def progress(state: ProjectState, name: str) -> Progress:
+    """How far a person and a project are."""
+    voted = {state.votes[vote].showing.item for vote in state.vote_on.values()}
+    different = sum(not item.is_same for item in state.items.values())
+    people = {each.name: len(each.votes) for each in state.people.values()}
+    return Progress(people.get(name, 0), len(voted), different, people)
+
+
 def person_report(state: ProjectState, name: str) -> PersonReport:
     """The numbers of one person."""
     votes = [vote for vote in state.counting_votes() if vote.annotator == name]

@@ -39,6 +39,11 @@ def comparisons(about: ProjectAbout, prompts: int) -> Iterator[tuple[Sample, ...
             yield tuple(Sample(prompt, model, number) for model, number in group)
 
 
+def planned(about: ProjectAbout, prompts: int) -> int:
+    """How many comparisons there will be."""
+    return len(_groups(about)) * prompts
+
+
 def _groups(about: ProjectAbout) -> list[tuple[tuple[str, int], ...]]:
     """What is compared on each prompt: (model, number of its answer) of as many as are shown at once."""
     models, config = about.models, about.config

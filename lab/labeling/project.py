@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -183,13 +184,25 @@ class Remarks:
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The remarks among the values of an action. Raises `DataError` for what cannot be one."""
         known = {key: values[key] for key in Remarks.__dataclass_fields__ if values.get(key) is not None}
-        try:
-            for key in ("chips", "ranks"):
-                known[key] = tuple(known.get(key, ()))
-            known["strength"] = int(known.get("strength", 1))
-            return cls(**known)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"These remarks cannot be read: {known!r}.") from error
+        for key, value in known.items():
+            if not _fits(key, value):
+                raise DataError(f"{key} of a vote cannot be {value!r}.")
+        for key in ("chips", "ranks"):
+            known[key] = tuple(known.get(key, ()))
+        return cls(**known)
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Whether a value can be the remark of this name."""
+    if name == "chips":
+        return isinstance(value, (list, tuple)) and len(value) <= 20 and all(isinstance(each, str) for each in value)
+    if name == "ranks":
+        return isinstance(value, (list, tuple)) and all(type(each) is int for each in value)
+    if name == "attributes":
+        return isinstance(value, Mapping) and all(isinstance(each, str) for pair in value.items() for each in pair)
+    if name == "seconds":
+        return isinstance(value, (int, float)) and math.isfinite(value) and value >= 0
+    return type(value) is (int if name == "strength" else str)
 
 
 @dataclass
