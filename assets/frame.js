@@ -151,8 +151,11 @@ nudge.draw = nudge.draw || {}; // what draws a widget of ui/widgets: nudge.draw.
   };
   nudge.notice = ({ element, props, watch }) => {
     const box = element.querySelector(".notice");
+    let since = 0; // when what is shown came up, by the app's clock: an event that began before does not clear it
     const draw = () => {
-      const { kind = "", text = "", field = "" } = props.value || {};
+      const { kind = "", text = "", field = "", at = 0 } = props.value || {};
+      if (!text && at < since) return;
+      since = at;
       clearFields();
       const placed = text && field && besideField(field, text);
       box.className = `notice ${kind}`;

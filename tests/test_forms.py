@@ -1,11 +1,13 @@
 """Settings classes become components, and the components' values become settings again."""
 
+from types import SimpleNamespace
+
 import gradio as gr
 import pytest
 
 from lab.config import LoRAConfig, OptimizerConfig, PretrainConfig, SFTConfig
 from lab.errors import ConfigError, DataError
-from ui.errors import CLEAR, shown
+from ui.errors import shown
 from ui.forms import ConfigForm, description, label
 
 SWITCHES = {"lora": ("What to train", "all weights", "LoRA")}
@@ -98,19 +100,27 @@ def parts():
         return gr.HTML(), gr.Textbox()
 
 
-def test_a_lab_error_becomes_a_message_beside_its_field(parts):
+@pytest.fixture
+def at_three(monkeypatch):
+    """The app's clock stands at 3."""
+    monkeypatch.setattr("ui.errors.time", SimpleNamespace(monotonic=lambda: 3.0))
+
+
+CLEAR = {"kind": "", "text": "", "at": 3.0}
+
+
+def test_a_lab_error_becomes_a_message_beside_its_field(parts, at_three):
     notice, _ = parts
 
     @shown(notice, "sft")
     def fails():
         raise ConfigError("max_steps is 0: a run needs at least 1 step.", "max_steps")
 
-    assert fails() == {
-        notice: {"kind": "error", "text": "max_steps is 0: a run needs at least 1 step.", "field": "sft-max_steps"}
-    }
+    text = "max_steps is 0: a run needs at least 1 step."
+    assert fails() == {notice: {"kind": "error", "text": text, "field": "sft-max_steps", "at": 3.0}}
 
 
-def test_success_clears_the_message_whatever_the_callback_returns(parts):
+def test_success_clears_the_message_whatever_the_callback_returns(parts, at_three):
     notice, box = parts
     assert shown(notice)(lambda: 1)() == (1, CLEAR)
     assert shown(notice)(lambda: (1, 2))() == (1, 2, CLEAR)
@@ -122,7 +132,7 @@ def test_success_clears_the_message_whatever_the_callback_returns(parts):
     assert shown(notice)(lambda: {"rows": []})() == ({"rows": []}, CLEAR)  # a value that is a dict
 
 
-def test_a_stream_that_fails_keeps_what_it_gave(parts):
+def test_a_stream_that_fails_keeps_what_it_gave(parts, at_three):
     notice, _ = parts
 
     @shown(notice)
@@ -130,7 +140,20 @@ def test_a_stream_that_fails_keeps_what_it_gave(parts):
         yield "a"
         raise DataError("the rest is missing.")
 
-    assert list(stream()) == [("a", CLEAR), {notice: {"kind": "error", "text": "the rest is missing.", "field": ""}}]
+    error = {"kind": "error", "text": "the rest is missing.", "field": "", "at": 3.0}
+    assert list(stream()) == [("a", CLEAR), {notice: error}]
+
+
+def test_an_event_says_when_it_began_so_that_it_does_not_clear_a_later_message(parts, monkeypatch):
+    clock = SimpleNamespace(now=1.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr("ui.errors.time", clock)
+    notice, _ = parts
+
+    @shown(notice)
+    def slow():
+        clock.now = 9.0
+
+    assert slow() == {notice: {"kind": "", "text": "", "at": 1.0}}
 
 
 def test_a_bug_stays_a_bug(parts):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from ui.errors import CLEAR, shown
+from ui.errors import nothing_wrong, shown
 
 if TYPE_CHECKING:
     from lab.workspace import Workspace
@@ -39,7 +39,7 @@ class Page:
     def create(cls, workspace: Workspace, blocks: gr.Blocks) -> Page:
         """The shared parts, placed where they are called for: at the top of the page."""
         notice = gr.HTML(
-            value=CLEAR,
+            value=nothing_wrong(0.0),
             html_template='<div class="notice" role="alert"></div>',
             js_on_load="nudge.notice({element, props, watch})",
             apply_default_css=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from gradio.components import Component
 
 from lab.errors import DataError
 from lab.readers import FORMATS
-from ui.errors import message
+from ui.errors import message, nothing_wrong
 
 if TYPE_CHECKING:
     from lab.readers import ImportReport
@@ -38,15 +39,18 @@ class Upload:
         self.name = gr.State("")
         """Name of the set that the file became."""
 
-    def on_refused(self, show: Callable[[dict[str, Any]], tuple[Any, ...]], outputs: list[Component]) -> None:
-        """Connect the events. `show` gives values for `outputs` from the report of a file that has no usable row."""
+    def on_refused(
+        self, show: Callable[[dict[str, Any]], tuple[Any, ...]], outputs: list[Component], instead_of: Any = None
+    ) -> None:
+        """Connect the events. `show` gives values for `outputs` from the report of a file that has no usable row;
+        `instead_of` are events that fill the same outputs, and are not waited for once a file has come."""
 
         def read(path: str | None, format: str, fix: bool, name: str) -> dict[Any, Any]:
             return self._read(path, format, fix, name, lambda report: dict(zip(outputs, show(report))))
 
         ins: list[Any] = [self.file, self.format, self.fix, self.name]
         outs: list[Any] = [self._dataset, self.reading, self.name, self.format, *outputs, self._page.notice]
-        self.file.upload(lambda path: read(path, FOUND_OUT, False, ""), self.file, outs)
+        self.file.upload(lambda path: read(path, FOUND_OUT, False, ""), self.file, outs, cancels=instead_of)
         gr.on([self.format.input, self.fix.input], read, ins, outs)
         self.file.clear(lambda: gr.update(visible=False), None, self.reading, show_progress="hidden")
 
@@ -55,7 +59,7 @@ class Upload:
     ) -> dict[Any, Any]:
         if not path:
             return {self.reading: gr.update(visible=False)}
-        workspace = self._page.workspace
+        workspace, since = self._page.workspace, time.monotonic()
         same: dict[Any, Any] = {self.reading: gr.update(visible=True)}
         try:
             new = name or free_name(workspace, Path(path))
@@ -68,7 +72,7 @@ class Upload:
         about = FORMATS[report.format].title or report.format if report.format in FORMATS else report.format
         found = gr.update(choices=[(f"found out: {about}", FOUND_OUT), *format_choices(self._kind)[1:]])
         chosen = gr.update(choices=choices, value=report.name)
-        done = {self._dataset: chosen, self.name: report.name, self._page.notice: {"kind": "", "text": ""}}
+        done = {self._dataset: chosen, self.name: report.name, self._page.notice: nothing_wrong(since)}
         return same | done | ({} if format else {self.format: found})
 
     def _require_kind(self, report: ImportReport) -> None:

@@ -107,3 +107,11 @@ def open_tab(page, tab: str) -> None:
     """Go to a tab by the strip and wait until it is there."""
     page.click(f"#nav-{tab}")
     page.wait_for_selector(f"#tab-{tab}", state="visible")
+
+
+def choose(page, dropdown: str, name: str | None = None) -> None:
+    """Choose an option of a dropdown (the first one without a name) in its own list: another may still be closing."""
+    box = page.locator(f"#{dropdown} input")
+    box.click()
+    options = page.locator(f"[id='{box.get_attribute('aria-controls')}']")
+    (options.get_by_role("option", name=name, exact=True) if name else options.get_by_role("option").first).click()

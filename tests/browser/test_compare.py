@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import open_tab
+from tests.browser.conftest import choose, open_tab
 from tests.fake_inference import FakeInference, token
 from tests.fake_workspace import FakeRun, FakeWorkspace
 
@@ -98,8 +98,7 @@ def test_saved_opened_again_and_taken_away(page, tmp_path):
     page.reload()
     page.wait_for_selector("#tab-compare", state="visible")
     page.click("#compare-saved-part button.label-wrap")
-    page.locator("#compare-saved input").click()
-    page.get_by_role("option").locator("visible=true").first.click()
+    choose(page, "compare-saved")
     page.click("#compare-open")
     expect(page.locator("#compare-answers .pane").nth(1)).to_contain_text("tuned5")
     expect(page.locator("#compare-answers .shift .token")).to_have_count(6)

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import open_tab
+from tests.browser.conftest import choose, open_tab
 from tests.fake_inference import FakeInference, token
 from tests.fake_workspace import FakeWorkspace
 
@@ -134,8 +134,7 @@ def test_a_real_model_in_its_own_process(serve, new_page, workspace, tiny_model)
     reference = workspace.models.add(str(tiny_model)).reference
     page = new_page(serve(workspace, tabs=["start", "completion"]))
     open_tab(page, "completion")
-    page.locator("#completion-model input").click()
-    page.get_by_role("option", name=workspace.models.info(reference).name, exact=True).click()
+    choose(page, "completion-model", workspace.models.info(reference).name)
     page.fill("#completion-max_new_tokens input", "12")
     page.fill("#completion-prompt textarea", "The cat")
     page.click("#completion-complete")

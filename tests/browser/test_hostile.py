@@ -1,6 +1,7 @@
 """Text of files, models and people in a real Chromium: wherever it is shown, nothing runs and nothing is fetched."""
 
 import json
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -30,6 +31,8 @@ def evil_run(quick):
     report.failed(12, EVIL, EVIL)
     (run.folder / "log.txt").write_text(EVIL)
     quick.history.annotate(run.id, tags=[EVIL], note=EVIL)
+    while run.status != "failed":  # the app has to read what was added after the end
+        time.sleep(0.05)
     return run
 
 

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import open_tab
+from tests.browser.conftest import choose, open_tab
 from tests.fake_inference import FakeInference, token
 from tests.fake_workspace import FakeRun, FakeWorkspace
 
@@ -51,8 +51,7 @@ def test_tokens(page):
     page.locator("#tokens-view .row .token").nth(5).click()
     for part in ("ladder", "aligned", "search", "template"):
         page.click(f"#tokens-{part}-part button.label-wrap")
-    page.locator("#tokens-second input").click()
-    page.get_by_role("option", name="Characters").locator("visible=true").click()
+    choose(page, "tokens-second", "Characters")
     expect(page.locator("#tokens-aligned .pair").first).to_be_visible()
     page.fill("#tokens-query input, #tokens-query textarea", ATTACKS[1])
     page.locator("#tokens-by").get_by_label("regex").check()

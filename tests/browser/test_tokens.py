@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import open_tab
+from tests.browser.conftest import choose, open_tab
 from tests.fake_workspace import FakeWorkspace
 
 pytestmark = pytest.mark.browser
@@ -20,11 +20,6 @@ def page(serve, new_page, tiny_model):
 
 def write(page, text):
     page.fill("#tokens-text textarea", text)
-
-
-def choose(page, dropdown, name):
-    page.locator(f"#{dropdown} input").click()
-    page.get_by_role("option", name=name, exact=True).locator("visible=true").click()
 
 
 def test_something_is_there_at_first_sight(page):

@@ -52,7 +52,7 @@ def build(workspace: Workspace, page: Page) -> None:
     chosen = [dataset, model, form.fields["lora"], form.fields["max_length"]]
     fitted = [form.fields[field] for field in (*FITTED, *LOOKS)]
     quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
-    gr.on(
+    looking = gr.on(
         [dataset.change, model.change],
         page.shown()(tab.begin),
         chosen[:3],
@@ -62,7 +62,7 @@ def build(workspace: Workspace, page: Page) -> None:
     form.fields["lora"].input(page.shown()(tab.fit), chosen[:3], [*fitted, page.notice], **quiet)  # type: ignore[attr-defined]
     limit: Any = form.fields["max_length"]
     gr.on([limit.submit, limit.blur], page.shown()(tab.look), chosen, [*view.outputs, page.notice], **quiet)
-    upload.on_refused(view.refused, view.outputs)
+    upload.on_refused(view.refused, view.outputs, instead_of=looking)
     start.click(
         page.shown("sft")(lambda values: panel.show(tab.start(values, name))),
         {dataset, model, name, *form.components},
