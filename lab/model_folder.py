@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
+import re
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +17,9 @@ from lab.errors import ModelError
 LONGEST_HEADER = 100 << 20
 """Bytes; the safetensors library refuses longer ones too."""
 DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I8": "int8", "U8": "uint8"}
+
+CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+"""How the architectures end that continue a text. The last is of models that see pictures too: they may load."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,30 @@ def require_model(folder: Path, reference: str) -> None:
     for name in set(read_json(folder / "model.safetensors.index.json").get("weight_map", {}).values()):
         if not (folder / str(name)).is_file():
             raise ModelError(f"{reference}: {name} is missing from {folder}. Was it only partly copied or downloaded?")
+
+
+def require_causal(config: dict[str, Any], reference: str) -> None:
+    """Raises `ModelError` when a config.json is not of a model that continues text, or needs code that comes with it."""
+    kind, made_of = str(config.get("model_type", "")), [str(name) for name in config.get("architectures") or []]
+    if config.get("auto_map") and kind not in known_kinds():
+        raise ModelError(
+            f"{reference} needs Python code of its own (its config.json has an auto_map, and transformers does not know "
+            f"{kind!r}). Code that comes with a model is not run here. Look for a version that transformers supports."
+        )
+    if config.get("is_encoder_decoder") or (made_of and not any(name.endswith(CAUSAL) for name in made_of)):
+        raise ModelError(
+            f"{reference} is a {made_of[0] if made_of else kind}: not a causal language model, which continues a text. "
+            "Take one whose config.json names an architecture that ends in ForCausalLM."
+        )
+
+
+@lru_cache(maxsize=1)
+def known_kinds() -> frozenset[str]:
+    """The model types that the installed transformers has code for, without importing it."""
+    spec = importlib.util.find_spec("transformers")
+    places = list(spec.submodule_search_locations or []) if spec else []
+    files = [file for place in places for file in (Path(place) / "models" / "auto").glob("*auto*.py")]
+    return frozenset(kind for file in files for kind in re.findall(r'"([\w.-]+)"', file.read_text(encoding="utf-8")))
 
 
 def is_adapter(folder: Path) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from lab import model_folder
 from lab.errors import ModelError, RunError
-from lab.hub import download, find_downloaded
+from lab.hub import Watch, download, find_downloaded
 from lab.journal import Journal
 from lab.run_dir import RunDir
 
@@ -229,13 +229,16 @@ class Models:
 
     # --- adding ----------------------------------------------------------------------------------------------------
 
-    def add(self, folder_or_hub_id: str | os.PathLike[str]) -> ModelInfo:
-        """Add a folder, or download a Hub model, and remember it. Raises `ModelError` when it cannot be used."""
+    def add(self, folder_or_hub_id: str | os.PathLike[str], watch: Watch | None = None) -> ModelInfo:
+        """Add a folder, or download a Hub model (`watch` is told how far it is), and remember it. Raises `ModelError`
+        when it cannot be used."""
         reference = os.fspath(folder_or_hub_id).strip()
-        if Path(reference).expanduser().is_dir():
-            reference = str(Path(reference).expanduser().resolve())
+        folder = Path(reference).expanduser()
+        if folder.is_dir():
+            reference = str(folder.resolve())
+            model_folder.require_causal(model_folder.read_json(folder / "config.json"), reference)
         elif HUB_ID.fullmatch(reference):
-            download(reference)
+            download(reference, watch)
         info = self.info(reference)
         if info.kind in ("folder", "hub") and reference not in self._added():
             self._journal.append("model added", {"reference": reference})

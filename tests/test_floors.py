@@ -49,6 +49,7 @@ FLOORS = [
         "curves",
         "schema",
         "hub",
+        "hub_file",
         "guarded_sql",
         "journal",
         "launcher",
