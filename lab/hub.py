@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,23 +69,22 @@ def download(hub_id: str, watch: Watch | None = None) -> Path:
         wanted = {name: size for name, size in wanted.items() if name in parts or not name.endswith(".safetensors")}
     if not any(name.endswith(".safetensors") for name in wanted):
         raise ModelError(
-            f"{hub_id} has no safetensors, only other kinds of files: pickles can run code when they are opened and are "
-            "not fetched. Look for a safetensors version of it."
+            f"{hub_id} has no safetensors, only other kinds of files: pickles can run code when they are opened and "
+            "are not fetched. Look for a safetensors version of it."
         )
     _require_room(hub_id, sum(wanted.values()), first.parent)
     done, total = 0, sum(wanted.values())
     for name in sorted(wanted, key=lambda name: (wanted[name], name)):  # the weights last: with them it is whole
-
-        def tell(within: int, name: str = name, before: int = done) -> None:
-            watch(Download(name, min(before + within, total), total))
-
-        tell(0)
-        file = _asked(hub_id, lambda name=name, tell=tell: _fetch(hub_id, name, tell))
+        file = _asked(hub_id, partial(_fetch, hub_id, name, partial(_tell, watch, name, done, total)))
         if file.parent != first.parent:
             raise ModelError(f"{hub_id} was changed on the Hub while it was downloaded. Try again.")
         done += wanted[name]
     watch(Download("", total, total))
     return first.parent
+
+
+def _tell(watch: Watch, name: str, before: int, total: int, within: int) -> None:
+    watch(Download(name, min(before + within, total), total))
 
 
 def _model_info(hub_id: str) -> Any:
@@ -97,6 +97,7 @@ def _fetch(hub_id: str, name: str, tell: Callable[[int], None] | None = None) ->
     from huggingface_hub import hf_hub_download
 
     if tell:
+        tell(0)
         fetch_blob(hub_id, name, tell)
     return Path(hf_hub_download(hub_id, name))
 
@@ -105,8 +106,8 @@ def _require_room(hub_id: str, size: int, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if size + SPARE > free:
         raise ModelError(
-            f"{hub_id} takes {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free on the disk with {folder}. Make room, "
-            "or have the environment variable HF_HOME name a folder on a larger disk."
+            f"{hub_id} takes {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free on the disk with {folder}. Make "
+            "room, or have the environment variable HF_HOME name a folder on a larger disk."
         )
 
 
@@ -137,8 +138,8 @@ def _asked(hub_id: str, question: Callable[[], Any]) -> Any:
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(
-            f"{hub_id} could not be downloaded: the Hub cannot be reached ({reason}). Is this machine online? Try again: "
-            "it goes on where it ended. Models that are already on this machine work without the network."
+            f"{hub_id} could not be downloaded: the Hub cannot be reached ({reason}). Is this machine online? Try "
+            "again: it goes on where it ended. Models that are already on this machine work without the network."
         ) from error
 
 

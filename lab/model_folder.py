@@ -50,12 +50,12 @@ def require_model(folder: Path, reference: str) -> None:
 
 
 def require_causal(config: dict[str, Any], reference: str) -> None:
-    """Raises `ModelError` when a config.json is not of a model that continues text, or needs code that comes with it."""
+    """Raises `ModelError` when a config.json is not of a model that continues text, or needs code of its own."""
     kind, made_of = str(config.get("model_type", "")), [str(name) for name in config.get("architectures") or []]
     if config.get("auto_map") and kind not in known_kinds():
         raise ModelError(
-            f"{reference} needs Python code of its own (its config.json has an auto_map, and transformers does not know "
-            f"{kind!r}). Code that comes with a model is not run here. Look for a version that transformers supports."
+            f"{reference} needs Python code of its own (its config.json has an auto_map, and transformers does not "
+            f"know {kind!r}). Code that comes with a model is not run here. Take a model that transformers knows."
         )
     if config.get("is_encoder_decoder") or (made_of and not any(name.endswith(CAUSAL) for name in made_of)):
         raise ModelError(
