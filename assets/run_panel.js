@@ -139,7 +139,7 @@
       const where = node("span", { class: "mono" }, `step ${state.step}`);
       const focused = root.contains(document.activeElement) && document.activeElement.type === "range";
       root.replaceChildren(
-        node("h2", {}, "What it answers while it learns"),
+        node("h2", {}, props.label || "What it answers while it learns"),
         steps.length > 1 ? node("div", { class: "answer-steps" }, node("span", { class: "soft" }, "before"), slider, node("span", { class: "soft" }, "now"), where) : "",
         list);
       if (focused) slider.focus();

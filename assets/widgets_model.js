@@ -16,6 +16,7 @@
     if (before !== undefined) made.append(node("span", { class: "before", style: { left: `${100 * before}%` } }));
     return made;
   };
+  nudge.bar = bar;
 
   /** Text that grows by tokens; what a token could have been is one click or Enter away. */
   nudge.Stream = class {

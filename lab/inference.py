@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.completion import Alternative, Completion, GeneratedToken, PromptToken, Scored, ScoredToken, alternatives
-from lab.config import SamplingConfig
+from lab.config import PretrainConfig, SamplingConfig
 from lab.errors import LabError
 from lab.model_process import Answer, ModelProcess
 
@@ -156,6 +156,26 @@ class Inference:
         """How probable the model finds a given reply in a conversation. A reply given as text is scored with the token
         that ends it; one given as token ids, as it is."""
         return self._scored(model, _conversation(messages), reply, top)
+
+    def nudge(
+        self,
+        model: str,
+        window: Sequence[Sequence[int]],
+        others: Sequence[Sequence[Sequence[int]]],
+        *,
+        rate: float,
+        steps: int = 1,
+        fresh: PretrainConfig | None = None,
+    ) -> dict[str, Any]:
+        """Train a copy of a model on one window for a step or a few: the values of `lab.one_nudge.Nudged`. With
+        `fresh`, a network with random weights of that shape instead, with the model's tokenizer."""
+        request = self._about(model, window=window, others=others, rate=rate, steps=steps)
+        return self._process.ask("nudge", request | {"fresh": fresh.to_json() if fresh else None})
+
+    def training_speed(self, tokenizer: str, settings: PretrainConfig, texts: Sequence[str]) -> dict[str, float]:
+        """How fast the model that the settings name (else a new network) trains on such texts here, measured for a few
+        seconds: the values of `lab.training_speed.TrainingSpeed`. `tokenizer` is the model whose tokenizer is used."""
+        return self._process.ask("speed", self._about(tokenizer, settings=settings.to_json(), texts=list(texts)))
 
     def loaded(self) -> dict[str, int]:
         """The models that the process holds, by folder, and their sizes in bytes. Does not start the process."""

@@ -6,17 +6,22 @@ written gives its turn up after every token, so that two streams share the proce
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from lab.chance import Key, keys_for, prompt_key
-from lab.config import SamplingConfig
+from lab.config import PretrainConfig, SamplingConfig
 from lab.generate import Alternatives, Step, generate, score
 from lab.loaded_models import Loaded, LoadedModels
+from lab.model import new_model
+from lab.one_nudge import nudge, to_json
 from lab.text_stream import TextStream, TextToken
+from lab.training_speed import training_speed
 from lab.turns import Turns
+from lab.windows import encode_documents, pack_documents
 
 Request = dict[str, Any]
 Answer = dict[str, Any]
@@ -34,6 +39,7 @@ class Engine:
     def __init__(self, budget: int, device: str = "cpu") -> None:
         """`budget`: bytes of memory for models."""
         self._models = LoadedModels(budget, device)
+        self._device = device
         self._turns = Turns()
 
     # --- models --------------------------------------------------------------------------------------------------
@@ -95,6 +101,36 @@ class Engine:
             "tokens": [_token(loaded, id) | row for id, row in zip(ids, rows)],
             "bytes": sum(len(loaded.token_bytes(id)) for id in scored if id not in loaded.special_ids),
         }
+
+    # --- learning, on copies -----------------------------------------------------------------------------------------
+
+    def nudge(self, request: Request) -> Answer:
+        """{model, fresh: settings or null, window, others, rate, steps} → `lab.one_nudge.Nudged`: train a copy.
+
+        With `fresh`, a network with random weights of that shape is nudged, with the tokenizer of `model`.
+        """
+        loaded = self._get(request)
+        model = loaded.model
+        if request["fresh"]:
+            model = self._fresh(loaded, request["fresh"])
+        with self._turns.turn():
+            found = nudge(model, request["window"], request["others"], rate=request["rate"], steps=request["steps"])
+        return to_json(found, lambda id: loaded.token_bytes(id).decode("utf-8", "replace"))
+
+    def _fresh(self, loaded: Loaded, settings: Request) -> Any:
+        config = PretrainConfig.from_json(settings)
+        return new_model(config, loaded.tokenizer.vocab_size, config.seed).to(self._device)
+
+    def speed(self, request: Request) -> Answer:
+        """{model, settings, texts} → `lab.training_speed.TrainingSpeed`: how fast a copy of the model, or where the
+        settings name none a new network, would train on such texts."""
+        loaded = self._get(request)
+        config = PretrainConfig.from_json(request["settings"])
+        windows = pack_documents(encode_documents(request["texts"], loaded.tokenizer), config.max_length)
+        model = copy.deepcopy(loaded.model) if config.model else self._fresh(loaded, request["settings"])
+        with self._turns.turn():
+            found = training_speed(model, config, windows)
+        return found.to_json()
 
     # --- writing -------------------------------------------------------------------------------------------------
 

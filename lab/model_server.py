@@ -24,7 +24,7 @@ from typing import Any
 
 from lab.errors import LabError
 
-ANSWERS = ("models", "load", "unload", "prompt", "next", "score")
+ANSWERS = ("models", "load", "unload", "prompt", "next", "score", "nudge", "speed")
 STREAMS = ("stream", "complete")
 
 

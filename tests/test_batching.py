@@ -9,17 +9,15 @@ from hypothesis import strategies as st
 from lab.batching import (
     Example,
     batch_order,
-    document_mark,
     encode_conversations,
-    encode_documents,
     example_batches,
     pack,
-    pack_documents,
     pack_examples,
     window_batches,
 )
 from lab.chat_template import ChatTemplate
 from lab.tokenizer import load_tokenizer
+from lab.windows import document_mark, encode_documents, pack_documents
 from tests.tiny import CONVERSATIONS
 
 

@@ -41,7 +41,7 @@ FLOORS = [
         "model",
         "compression",
     ],
-    ["tools", "batching", "rewards", "rollout"],
+    ["tools", "batching", "windows", "pretrain_forecast", "rewards", "rollout"],
     [
         "history",
         "index",
@@ -76,6 +76,8 @@ FLOORS = [
         "saved_comparisons",
         "worker",
         "model_server",
+        "one_nudge",
+        "training_speed",
     ],
     ["workspace", "experiments"],
 ]
@@ -101,7 +103,7 @@ APP = {
 }
 TORCH_SIDE = {
     *("worker", "model_server", "algorithms", "batching", "rewards", "rollout", "transformer", "ops", "model"),
-    *("logprobs", "generate", "compression", "checkpoint", "optimizers"),
+    *("logprobs", "generate", "compression", "checkpoint", "optimizers", "one_nudge", "training_speed"),
 }
 HEAVY = {"torch", "transformers", "accelerate", "peft", "trl"}
 

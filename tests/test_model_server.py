@@ -1,6 +1,7 @@
 """The model process from inside: routes over HTTP on this machine, with a tiny model."""
 
 import json
+import math
 import shutil
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from lab.chance import keys_for
-from lab.config import SamplingConfig
+from lab.config import PretrainConfig, SamplingConfig
 from lab.errors import ModelError
 from lab.generate import complete
 from lab.loaded_models import LoadedModels
@@ -20,6 +21,7 @@ from lab.model import load_model
 from lab.model_engine import Engine
 from lab.model_server import ModelServer
 from lab.turns import Turns
+from tests.tiny import TEXTS
 
 SAMPLING = SamplingConfig(temperature=1.0, max_new_tokens=12, seed=3).to_json()
 CHAT = [{"role": "user", "content": "Who are you?"}]
@@ -71,6 +73,18 @@ def test_health_and_unknown_routes(server):
     assert send(server, "health", method="GET") == (200, [{"ready": True}])
     assert send(server, "_get")[0] == 404
     assert send(server, "load", method="GET")[0] == 404
+
+
+def test_a_copy_is_nudged_and_a_speed_measured(server, tiny_model):
+    window, others = [[0, 5, 6, 7, 5, 6, 7]], [[[0, 9, 8, 7]]]
+    request = {"model": str(tiny_model), "window": window, "others": others, "rate": 1e-3}
+    (found,) = ask(server, "nudge", **request, steps=1, fresh=None)
+    assert found["after"] < found["before"] and len(found["positions"]) == 6 and len(found["others"]) == 1
+    shape = PretrainConfig(hidden_size=16, layers=1, heads=1, intermediate_size=16, context_length=32, max_length=16)
+    (noise,) = ask(server, "nudge", **request, steps=0, fresh=shape.to_json())
+    assert abs(noise["before"] - math.log(load_model(tiny_model).config.vocab_size)) < 0.1
+    (speed,) = ask(server, "speed", model=str(tiny_model), settings=shape.to_json(), texts=TEXTS)
+    assert speed["tokens_per_second"] > 0
 
 
 def test_a_stream_is_what_generate_writes(server, tiny_model):

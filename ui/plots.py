@@ -49,6 +49,13 @@ TRAINING = (
 )
 """The charts of a training run; the first one is large."""
 
+PRETRAINING = (
+    TRAINING[0],
+    Chart("Bits per byte", (("bits_per_byte/heldout", "held-out"),), "bits per byte of text", True),
+    *TRAINING[1:],
+)
+"""Those of a run that learns from documents."""
+
 
 def live_plot(page: Page, elem_id: str, label: str) -> gr.HTML:
     """A plot to place; its value comes from `plot_value`."""

@@ -6,13 +6,14 @@ for the state while a run is active; the buttons are events, and the only way to
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.components import Component
 
 from lab.errors import ConfigError, RunError
-from ui.plots import ENDED, live_plot, plot_value
+from ui.plots import ENDED, TRAINING, Chart, live_plot, plot_value
 from ui.words import about, ago, count
 
 if TYPE_CHECKING:
@@ -38,15 +39,26 @@ ASKED = {"stop": "Stops after this step", "pause": "Pauses after this step"}
 class RunPanel:
     """The panel of one training tab: components that show whichever run they are told to."""
 
-    def __init__(self, page: Page, tab: str, algorithm: str) -> None:
+    def __init__(
+        self,
+        page: Page,
+        tab: str,
+        algorithm: str,
+        charts: Sequence[Chart] = TRAINING,
+        samples: str = "What it answers while it learns",
+    ) -> None:
+        """`samples` is the heading over what the model answers to its fixed prompts."""
         self._page = page
+        self._charts = charts
         self._workspace = page.workspace
         self._algorithm = algorithm
         self.view = self._component(tab, "run", "nudge.runPanel", [self._state_function()])
         with gr.Column(elem_classes=["scene"], elem_id=f"{tab}-curves"):
             self.plot = live_plot(page, f"{tab}-plot", "Curves of the run")
         with gr.Column(elem_classes=["scene"], elem_id=f"{tab}-watching"):
-            self.samples = self._component(tab, "samples", "nudge.runSamples", [self._samples_function()])
+            self.samples = self._component(
+                tab, "samples", "nudge.runSamples", [self._samples_function()], label=samples
+            )
         act = page.shown()(self._act)
         self.view.act(act, None, [*self.outputs, page.pair, page.model, page.notice], show_progress="hidden")
 
@@ -58,9 +70,9 @@ class RunPanel:
     def show(self, run_id: str) -> tuple[Any, ...]:
         """Values for `outputs` that make the panel show a run, or nothing for ""."""
         if not run_id:
-            return "", plot_value([]), ""
+            return "", plot_value([], self._charts), ""
         run = self._workspace.runs.get(run_id)
-        return run_id, plot_value([(run.id, title(run), self._page.colour(run.model))]), run_id
+        return run_id, plot_value([(run.id, title(run), self._page.colour(run.model))], self._charts), run_id
 
     def show_again(self, wanted: str) -> tuple[Any, ...]:
         """What to show when the tab is opened: the run in the address, else the one that is active, else the newest."""
@@ -85,7 +97,7 @@ class RunPanel:
 
     # --- what the browser asks for -----------------------------------------------------------------------------------
 
-    def _component(self, tab: str, name: str, script: str, functions: list[Any]) -> gr.HTML:
+    def _component(self, tab: str, name: str, script: str, functions: list[Any], **more: Any) -> gr.HTML:
         return gr.HTML(
             value="",
             html_template=f'<div class="run-{name} nudge-widget"></div>',
@@ -93,6 +105,7 @@ class RunPanel:
             server_functions=functions,
             apply_default_css=False,
             elem_id=f"{tab}-{name}",
+            **more,
         )
 
     def _state_function(self) -> Any:

@@ -25,12 +25,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from lab.batching import Windows, batch_order, pack
+from lab.batching import batch_order, pack
 from lab.causal_lm import PackedBatch
 from lab.checkpoint import Progress
 from lab.config import PretrainConfig
 from lab.optimizers import muon_and_adamw, schedule, set_learning_rate
 from lab.training import Stopwatch, TrainingRun, heldout_nats, require_finite
+from lab.windows import Windows
 
 
 def next_token_loss(logp_L: Tensor, tokens: int) -> Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lab.algorithms import pretrain as page
 from lab.answers import text_prompts
-from lab.batching import document_mark, encode_documents, pack_documents, window_batches
+from lab.batching import window_batches
 from lab.causal_lm import CausalLM
 from lab.config import PretrainConfig
 from lab.errors import DataError
@@ -16,6 +16,7 @@ from lab.model import load_model, new_model, save_model
 from lab.run_dir import RunDir, read_jsonl
 from lab.tokenizer import load_tokenizer
 from lab.training import measured
+from lab.windows import document_mark, encode_documents, pack_documents
 from lab.worker.around import finish, surroundings, usable_length
 
 

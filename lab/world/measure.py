@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from lab.algorithms.pretrain import bits_per_byte
-from lab.batching import encode_documents, pack, pack_documents
+from lab.batching import pack
 from lab.chat_template import ChatTemplate
 from lab.config import SamplingConfig
 from lab.generate import complete
@@ -27,6 +27,7 @@ from lab.model import load_model
 from lab.probes import PROBES, run_probes
 from lab.run_dir import read_jsonl
 from lab.tokenizer import load_tokenizer
+from lab.windows import encode_documents, pack_documents
 from lab.world.pages import MIX
 from lab.world.questions import Answer, Item, words_continued
 from lab.world.world import World
