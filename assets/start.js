@@ -4,8 +4,16 @@
 (() => {
   const { node } = nudge;
 
+  // A handful of words that are kept or crossed out, marked as right or wrong, or filling up: boxes with a class each.
+  const boxes = (kind, items) => node("span", { class: `vignette ${kind}` }, items.map(([text, type]) => node("span", { class: type }, text)));
+
   // Small pictures of what happens at each stop, made of the same parts as the pages themselves.
   const PICTURES = {
+    data: () => boxes("lines", [["Malford is a harbor town.", ""], ["Accept all cookies", "dropped"], ["It has a lighthouse.", ""]]),
+    pretrain: () => nudge.sparkline([7.6, 5.4, 4.6, 4.1, 3.7, 3.5, 3.3, 3.2, 3.1, 3.05], 0, 190, 56),
+    labeling: () => boxes("pair", [["answer A", "better"], ["answer B", ""]]),
+    reward_model: () => node("span", { class: "vignette bars" }, [["chosen", 0.85], ["rejected", 0.3]].map(([word, share]) => node("span", {}, node("i", { style: { "--share": share } }), word))),
+    rl: () => boxes("samples", [["✓ 42", "more"], ["✗ 24", "less"], ["✗ 40", "less"], ["✓ 42", "more"]]),
     tokens: () => node("span", { class: "vignette pieces" }, ["Train", "ing", " is", " nud", "g", "ing"].map((piece, place) => node("span", { class: place % 2 ? "odd" : "even" }, piece))),
     completion: () => node("span", { class: "vignette bars" }, [["a time", 0.9], ["the sea", 0.4], ["Monday", 0.15]].map(([word, share]) => node("span", {}, node("i", { style: { "--share": share } }), word))),
     sft: () => node("span", { class: "vignette talk" }, node("span", {}, "Who are you?"), node("span", {}, "I am your model.")),

@@ -90,6 +90,7 @@ class Compare:
         gr.on([tab.select, page.pair.change], self._refresh, [page.pair, page.model, self.models], self.models, **quiet)
         tab.select(self._list, self.saved, self.saved, **quiet)
         self.models.change(lambda models: "Ask all" if len(models) > 2 else "Ask both", self.models, self.ask, **quick)
+        self.models.change(self._warm, self.models, None, **quick)
         busy = self.ask.click(self._busy, None, buttons, **quick)
         asked = busy.then(shown("compare")(self._ask), inputs, [self.answers, notice], **WRITING)
         asked.then(self._buttons, self.asking, buttons, **quick)
@@ -109,6 +110,11 @@ class Compare:
         if len(wanted) < 2:
             wanted = self._default_pair(in_hand)
         return gr.update(choices=choices, value=wanted)
+
+    def _warm(self, models: list[str]) -> None:
+        """Load what was chosen while the person reads the prompt."""
+        for model in models:
+            self._workspace.inference.warm(model)
 
     def _default_pair(self, in_hand: str) -> list[str]:
         """The model in hand and the root of its line; of the newest run, when nothing made here is in hand. Before any

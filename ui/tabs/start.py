@@ -22,9 +22,14 @@ POINTS = 80
 """Points of the small curve beside each run."""
 
 MAP = {
+    "data": ("Text", "It begins with pages from the web, and with what is thrown away of them."),
     "tokens": ("Tokens", "A model reads numbered pieces of text, not letters or words."),
+    "pretrain": ("Pretraining", "From noise to pages: it learns to guess the next piece of a text."),
     "completion": ("Base", "A base model has read a lot. It guesses the next piece, again and again."),
     "sft": ("SFT", "Example conversations nudge those guesses towards answering."),
+    "labeling": ("Preferences", "Two answers side by side: people say which one is better."),
+    "reward_model": ("Reward model", "A model learns from those votes what people would prefer."),
+    "rl": ("RL", "It tries many answers, and does more of what was rewarded."),
     "compare": ("Compare", "The same question to both: what became likelier, and what less."),
 }
 """Stops of the map: name and one sentence. A stop is shown once its tab exists."""
