@@ -39,7 +39,7 @@ _WORDS = {
 class ConfigForm:
     """The components for a settings class, placed where the form is made.
 
-    `main` fields come first, the others under "All settings"; `given` fields have components elsewhere on the page.
+    `main` fields come first, the others under `title`; `given` fields have components elsewhere on the page.
     A field of optional settings becomes a choice (`switches`: field → what to call leaving it out and giving it).
     """
 
@@ -51,6 +51,7 @@ class ConfigForm:
         main: Sequence[str] = (),
         given: Sequence[str] = (),
         switches: Mapping[str, tuple[str, str, str]] | None = None,
+        title: str = "All settings",
     ) -> None:
         self.settings = settings
         self.elem_id = elem_id
@@ -60,7 +61,7 @@ class ConfigForm:
         names = [field.name for field in dataclasses.fields(settings) if field.name not in given]
         for name in [*main, *self._switches]:
             self._place(settings, name)
-        with gr.Accordion("All settings", open=False, elem_id=f"{elem_id}-all"):
+        with gr.Accordion(title, open=False, elem_id=f"{elem_id}-all"):
             rest = [name for name in names if name not in main and name not in self._switches]
             for name in sorted(rest, key=lambda name: _settings_in(_hints(settings)[name]) is not None):
                 self._place(settings, name)

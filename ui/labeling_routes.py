@@ -140,7 +140,7 @@ class Desk:
     def write(self, body: dict[str, Any]) -> Response:
         """A demonstration: a prompt and the answer that somebody wrote to it."""
         project = self._project(body)
-        prompt = [{"role": "user", "content": _text(body, "prompt")}]
+        prompt = _messages(body)
         project.write(_who(body), prompt, _text(body, "reply"), _name(body, "id"))
         return JSONResponse({"demonstrations": len(project.state.demonstrations)})
 
@@ -243,6 +243,14 @@ def _actions(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if not isinstance(actions, list) or not all(isinstance(each, dict) for each in actions):
         raise DataError(UNREADABLE)
     return actions
+
+
+def _messages(body: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The conversation of a request: `messages`, or `prompt` as a text."""
+    given = body.get("messages") or [{"role": "user", "content": _text(body, "prompt")}]
+    if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
+        raise DataError(UNREADABLE)
+    return [{key: _text(each, key) for key in ("role", "content")} for each in given]
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:

@@ -57,7 +57,8 @@ def contents(page: Page, model: str) -> dict[str, Any]:
 
 
 def _stop(tab: str, name: str, note: str) -> dict[str, str]:
-    state = "running" if note.endswith("%") else "empty" if note in ("not yet", "no runs yet") else "done"
+    empty = note in ("not yet", "no runs yet", "no votes yet")
+    state = "running" if note.endswith("%") else "empty" if empty else "done"
     return {"tab": tab, "name": name, "note": note, "state": state}
 
 
@@ -90,6 +91,10 @@ def _says(words: str) -> Note:
     return lambda workspace, runs, model: words
 
 
+def _votes(workspace: Workspace, runs: list[Run], model: str) -> str:
+    return count(sum(len(project.state.vote_on) for project in workspace.labeling.projects()), "vote")
+
+
 def _runs(workspace: Workspace, runs: list[Run], model: str) -> str:
     return count(len(runs), "run")
 
@@ -119,7 +124,7 @@ STORY: dict[str, tuple[str, Note]] = {
     "pretrain": ("Pretrain", _training("pretrain")),
     "completion": ("Base", _size),
     "sft": ("SFT", _training("sft")),
-    "labeling": ("Preferences", _says("label")),
+    "labeling": ("Preferences", _votes),
     "reward_model": ("Reward", _training("reward_model")),
     "rl": ("RL", _training("dpo", "reinforce", "ppo", "grpo", "self_improve")),
 }

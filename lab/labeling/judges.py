@@ -5,6 +5,7 @@ Each is asked in both orders, so that a judge who likes the first answer best co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -13,6 +14,8 @@ from lab.config import SamplingConfig
 from lab.labeling.answers import Answerer
 from lab.labeling.desk import Project
 from lab.labeling.project import Item
+from lab.world import words
+from lab.world.preferences import story_quality
 
 Preference = Literal["first", "second", "tie"]
 Messages = Sequence[dict[str, Any]]
@@ -43,6 +46,16 @@ class ScoreJudge:
         one, other = self.score(prompt, first), self.score(prompt, second)
         return "tie" if one == other else "first" if one > other else "second"
 
+
+def story_quality_of(prompt: Messages, reply: str) -> float:
+    """What the small world's rule for stories says of a reply: see `lab.world.preferences.story_quality`."""
+    asked = re.findall(r"[a-z]+", str(prompt[-1]["content"]).lower())
+    animal = next((word for word in asked if word in words.ANIMALS), "")
+    return story_quality(reply, animal)
+
+
+RULES: dict[str, ScoreJudge] = {"rule:stories": ScoreJudge("rule:stories", story_quality_of)}
+"""Judges that know the truth of the small world, by name."""
 
 QUESTION = (
     "Here are a conversation and two answers to it.\n\nConversation:\n{conversation}\n\nAnswer 1:\n{first}\n\n"

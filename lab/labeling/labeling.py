@@ -23,7 +23,7 @@ from lab.labeling.answers import Answerer, AnswerMaker
 from lab.labeling.chance import keyed
 from lab.labeling.desk import Project
 from lab.labeling.export import ExportConfig, Manifest, export
-from lab.labeling.judges import ChatJudge, Judge, judge_items
+from lab.labeling.judges import RULES, ChatJudge, Judge, judge_items
 from lab.labeling.keeping import Keep, keep_nothing, make_dataset
 from lab.labeling.project import Answer, Item, LabelingConfig, Pair, ProjectAbout, Remarks, StoredVote
 from lab.labeling.prompts import Prompt, Sets, messages_of, no_sets, prompts_from
@@ -261,9 +261,9 @@ class Labeling:
         return known[1]
 
     def judge(self, project: Project | str, judge: Judge | str, limit: int = 1000) -> int:
-        """Let a judge vote, in both orders, on what people have voted on: a chat model by its reference, or any
-        `Judge`. Gives the number of pairs judged; the report shows the agreement."""
-        made = ChatJudge(judge, self._answer) if isinstance(judge, str) else judge
+        """Let a judge vote, in both orders, on what people have voted on: a chat model by its reference, a rule by its
+        name in `RULES`, or any `Judge`. Gives the number of pairs judged; the report shows the agreement."""
+        made = RULES.get(judge) or ChatJudge(judge, self._answer) if isinstance(judge, str) else judge
         return judge_items(self.get(project), made, limit)
 
     def export(
