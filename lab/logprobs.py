@@ -42,3 +42,24 @@ def kl_k3(logp: Tensor, reference_logp: Tensor) -> Tensor:
     """q/p − 1 − log q/p: unbiased and never negative (Schulman 2020)."""
     change = reference_logp - logp
     return change.exp() - 1 - change
+
+
+# --- the distance to a reference as part of a loss. What is differentiated is not the estimate but what it leads to ---
+
+
+def kl_loss_k2(logp: Tensor, reference_logp: Tensor, log_ratio: Tensor) -> Tensor:
+    """k2: on samples of p its gradient is that of KL(p‖q). `log_ratio` is log p − log p_old."""
+    return kl_k2(logp, reference_logp)
+
+
+def kl_loss_k3(logp: Tensor, reference_logp: Tensor, log_ratio: Tensor) -> Tensor:
+    """k3: on samples of p its gradient is that of the other distance, KL(q‖p)."""
+    return kl_k3(logp, reference_logp)
+
+
+def kl_loss_k3_corrected(logp: Tensor, reference_logp: Tensor, log_ratio: Tensor) -> Tensor:
+    """k3 with its importance weight: on samples of p_old its gradient is that of KL(p‖q)."""
+    return kl_k3(logp, reference_logp) * log_ratio.exp()
+
+
+KL_LOSSES = {"k2": kl_loss_k2, "k3": kl_loss_k3, "k3 corrected": kl_loss_k3_corrected}

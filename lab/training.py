@@ -142,8 +142,12 @@ class TrainingRun:
     def parts(self, indices: list[int], model: nn.Module) -> Iterator[list[int]]:
         """This process's share of a batch, cut into parts that are worked on one after the other. The processes
         exchange their gradients at the last part only."""
-        mine = indices[self.accelerator.process_index :: self.accelerator.num_processes]
-        for number in reversed(range(self.config.gradient_accumulation)):
+        yield from self.cut(indices[self.accelerator.process_index :: self.accelerator.num_processes], model)
+
+    def cut(self, mine: list[int], model: nn.Module) -> Iterator[list[int]]:
+        """What this process has of a batch, cut into parts. The processes exchange their gradients at the last part
+        only; it is never empty while there is something."""
+        for number in reversed(range(min(self.config.gradient_accumulation, max(1, len(mine))))):
             with self.accelerator.no_sync(model) if number else nullcontext():
                 yield mine[number :: self.config.gradient_accumulation]
 

@@ -41,7 +41,7 @@ FLOORS = [
         "model",
         "compression",
     ],
-    ["tools", "batching", "windows", "pretrain_forecast", "rewards", "rollout"],
+    ["tools", "batching", "windows", "pretrain_forecast", "rewards", "rollout", "rollout_record"],
     [
         "history",
         "index",
@@ -102,8 +102,9 @@ APP = {
     ),
 }
 TORCH_SIDE = {
-    *("worker", "model_server", "algorithms", "batching", "rewards", "rollout", "transformer", "ops", "model"),
+    *("worker", "model_server", "algorithms", "batching", "rollout", "transformer", "ops", "model"),
     *("logprobs", "generate", "compression", "checkpoint", "optimizers", "one_nudge", "training_speed"),
+    *("rollout_record", "rl"),
 }
 HEAVY = {"torch", "transformers", "accelerate", "peft", "trl"}
 
@@ -174,11 +175,11 @@ def test_the_ground_floor_needs_only_the_standard_library():
     [
         ("lab lab.workspace lab.datasets lab.models lab.inference", "torch transformers accelerate peft gradio"),
         (
-            "lab.config lab.events lab.run_dir lab.tokenizer lab.chat_template",
+            "lab.config lab.events lab.run_dir lab.tokenizer lab.chat_template lab.rewards",
             "torch transformers duckdb gradio",
         ),
         ("ui.app", "torch transformers accelerate peft"),
-        ("lab.worker.sft lab.worker.pretrain lab.model_server", "duckdb gradio peft transformers"),
+        ("lab.worker.sft lab.worker.pretrain lab.worker.grpo lab.model_server", "duckdb gradio peft transformers"),
     ],
 )
 def test_what_a_process_does_not_load(names, absent):

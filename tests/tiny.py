@@ -68,6 +68,22 @@ def make_sft_run(folder: Path, model: Path, config, **about):
     return run
 
 
+PROBLEMS = [
+    {"question": f"What is {n} + {n + 1}?", "answer": str(2 * n + 1), "solution": f"First {n}+{n + 1}={2 * n + 1}."}
+    for n in range(12)
+]
+
+
+def make_rl_run(folder: Path, model: Path, config, **about):
+    """The folder of a run of a `RolloutConfig` on `PROBLEMS`, as the app makes it."""
+    from lab.run_dir import RunDir, write_jsonl
+
+    run = RunDir.create(folder, config, {"model_folder": str(model), "resume": False, **about})
+    write_jsonl(run.data / "train.jsonl", PROBLEMS[:8])
+    write_jsonl(run.data / "heldout.jsonl", PROBLEMS[8:])
+    return run
+
+
 def work_here(run):
     """Do a run's work in this process; gives the events of its latest attempt."""
     from lab.events import Event, FileSink, RunReporter, read_events

@@ -10,7 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from lab.config.base import Config
+from lab.config.grpo import GRPOConfig
 from lab.config.pretrain import PretrainConfig
+from lab.config.reinforce import ReinforceConfig
+from lab.config.rollouts import RolloutConfig
 from lab.config.sampling import SamplingConfig
 from lab.config.sft import SFTConfig
 from lab.config.training import LoRAConfig, OptimizerConfig, TrainingConfig
@@ -19,16 +22,21 @@ from lab.errors import ConfigError
 __all__ = [
     "ALGORITHMS",
     "Config",
+    "GRPOConfig",
     "LoRAConfig",
     "OptimizerConfig",
     "PretrainConfig",
+    "ReinforceConfig",
+    "RolloutConfig",
     "SFTConfig",
     "SamplingConfig",
     "TrainingConfig",
     "config_from_json",
 ]
 
-ALGORITHMS: dict[str, type[TrainingConfig]] = {cls.algorithm: cls for cls in (PretrainConfig, SFTConfig)}
+ALGORITHMS: dict[str, type[TrainingConfig]] = {
+    cls.algorithm: cls for cls in (PretrainConfig, SFTConfig, ReinforceConfig, GRPOConfig)
+}
 """The settings class of each algorithm, by its name."""
 
 
