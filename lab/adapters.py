@@ -7,7 +7,7 @@ adapter_model.safetensors      base_model.model.<name of the matrix>.lora_A.weig
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from lab.config import LoRAConfig
 from lab.errors import ConfigError, ModelError
 from lab.linear import Adapter, Linear
 from lab.run_dir import write_json
+from lab.token_rows import ROWS, TokenRows, trained_tokens
 from lab.transformer import Transformer
 
 LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -39,8 +40,9 @@ def linears(model: Transformer) -> dict[str, Linear]:
     }
 
 
-def add_adapters(model: Transformer, config: LoRAConfig, seed: int) -> None:
-    """Freeze a network and put new adapters beside its matrices; they change nothing until they are trained."""
+def add_adapters(model: Transformer, config: LoRAConfig, seed: int, new_ids: Sequence[int] = ()) -> None:
+    """Freeze a network and put new adapters beside its matrices; they change nothing until they are trained. The rows
+    of `new_ids` are trained too."""
     targets = config.target_modules or LINEAR_LAYERS
     if unknown := set(targets) - set(LINEAR_LAYERS):
         raise ConfigError(
@@ -54,6 +56,15 @@ def add_adapters(model: Transformer, config: LoRAConfig, seed: int) -> None:
             if name.rpartition(".")[2] in targets:
                 outputs, inputs = linear.weight.shape
                 linear.adapter = Adapter(inputs, outputs, config).to(linear.weight.device)
+    if new_ids:
+        model.embedding_rows = TokenRows(model.model.embed_tokens.weight, new_ids)
+        model.head_rows = None if model.config.tied else TokenRows(model.lm_head.weight, new_ids)
+
+
+def _rows(model: Transformer) -> dict[str, TokenRows]:
+    """The rows of new tokens that are trained, by the names of the matrices they belong to."""
+    found = {"model.embed_tokens": model.embedding_rows, "lm_head": model.head_rows}
+    return {name: rows for name, rows in found.items() if rows is not None}
 
 
 def save_adapters(model: Transformer, folder: Path, parent: Path, config: LoRAConfig) -> None:
@@ -64,6 +75,8 @@ def save_adapters(model: Transformer, folder: Path, parent: Path, config: LoRACo
         for name, value in model.state_dict().items()
         if ".adapter." in name
     }
+    rows = _rows(model)
+    tensors |= {_PREFIX + name + ROWS: part.rows.detach().cpu().contiguous() for name, part in rows.items()}
     save_file(tensors, folder / _WEIGHTS, metadata={"format": "pt"})
     write_json(
         folder / _CONFIG,
@@ -79,19 +92,27 @@ def save_adapters(model: Transformer, folder: Path, parent: Path, config: LoRACo
             "fan_in_fan_out": False,
             "inference_mode": True,
             "init_lora_weights": True,
+            **_about_rows(rows),
         },
     )
+
+
+def _about_rows(rows: dict[str, TokenRows]) -> dict[str, Any]:
+    named = {name.rpartition(".")[2]: part.ids.tolist() for name, part in rows.items()}
+    return {"trainable_token_indices": named} if named else {}
 
 
 def merge_adapters(model: Transformer, folder: Path) -> None:
     """Add the adapters in a folder to the matrices they are for. Raises `ModelError` for what cannot be merged."""
     about = read_adapter_config(folder)
+    _require_plain(about, folder)
     scale = float(about["lora_alpha"]) / (about["r"] ** 0.5 if about.get("use_rslora") else about["r"])
     try:
         tensors = load_file(folder / _WEIGHTS)
     except Exception as error:
         raise ModelError(f"{folder / _WEIGHTS} cannot be read: {error}. Is it a complete copy?") from error
     found: dict[str, dict[str, Tensor]] = {}
+    tensors = _merge_rows(model, tensors, trained_tokens(about))
     for name, tensor in tensors.items():
         matrix, _, which = name.removeprefix(_PREFIX).removesuffix(".weight").rpartition(".")
         found.setdefault(matrix, {})[which] = tensor.float()
@@ -107,21 +128,37 @@ def merge_adapters(model: Transformer, folder: Path) -> None:
         weight.data = ops.merged(weight.data, pair["lora_A"], pair["lora_B"], scale)
 
 
+def _merge_rows(model: Transformer, tensors: dict[str, Tensor], ids: list[int]) -> dict[str, Tensor]:
+    """Put the rows of new tokens into the matrices they are for; gives the tensors that are left."""
+    matrices = {"model.embed_tokens": model.model.embed_tokens.weight}
+    if not model.config.tied:
+        matrices["lm_head"] = model.lm_head.weight
+    for name, weight in matrices.items():
+        if (rows := tensors.pop(_PREFIX + name + ROWS, None)) is not None:
+            weight.data[torch.tensor(ids)] = rows.to(weight.dtype)
+    return tensors
+
+
 def read_adapter_config(folder: Path) -> dict[str, Any]:
-    """adapter_config.json. Raises `ModelError` when it is broken or asks for more than plain LoRA."""
+    """adapter_config.json. Raises `ModelError` when it is broken."""
     try:
         about = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
-        kind = about["peft_type"], about["base_model_name_or_path"], about["r"], about["lora_alpha"]
+        _ = about["peft_type"], about["base_model_name_or_path"]
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"{folder / _CONFIG} cannot be read: {error!r}.") from error
-    extras = ("use_dora", "modules_to_save", "rank_pattern", "alpha_pattern", "trainable_token_indices")
-    used = [name for name in extras if about.get(name)] + ["bias"] * (about.get("bias", "none") != "none")
-    if kind[0] != "LORA" or used:
-        raise ModelError(
-            f"{folder} is a {kind[0]} adapter{' with ' + ', '.join(used) if used else ''}; only plain LoRA is read "
-            "here. Merge it with peft's `merge_and_unload` and save the model."
-        )
     return about
+
+
+def _require_plain(about: dict[str, Any], folder: Path) -> None:
+    """Raises `ModelError` when an adapter asks for more than plain LoRA, which is what a network of ours can take."""
+    extras = ("use_dora", "modules_to_save", "rank_pattern", "alpha_pattern")
+    used = [name for name in extras if about.get(name)] + ["bias"] * (about.get("bias", "none") != "none")
+    if about["peft_type"] != "LORA" or used or not about.keys() >= {"r", "lora_alpha"}:
+        extra = " with " + ", ".join(used) if used else ""
+        raise ModelError(
+            f"{folder} is a {about['peft_type']} adapter{extra}; only plain LoRA is read here. Merge it "
+            "with peft's `merge_and_unload` and save the model."
+        )
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Shapes: `N` rows (the tokens read, of all sequences), `L` rows with a loss, `B` 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -82,6 +83,14 @@ class CausalLM(nn.Module):
         """Tokens at which a generated text ends."""
         ends = self.about.get("eos_token_id")
         return tuple(ends) if isinstance(ends, list) else () if ends is None else (ends,)
+
+    def ends_at(self, ids: Sequence[int]) -> None:
+        """Have generation end at these tokens too, and say so in what is saved."""
+        self.about["eos_token_id"] = list(dict.fromkeys([*self.end_ids, *ids]))
+
+    def grow(self, new_ids: Sequence[int]) -> None:
+        """Give these tokens, which the network was not trained on, rows of their own: the mean of the others."""
+        raise NotImplementedError
 
     def keep_less(self) -> None:
         """From now on, keep less in memory during a training step and work it out again on the way back."""

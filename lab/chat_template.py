@@ -42,6 +42,23 @@ DEFAULT_TEMPLATE = """\
 """
 """For models that have no chat template: roles as plain words, so that no new token is needed."""
 
+CHATML = """\
+{%- for message in messages -%}
+{{ '<|im_start|>' + message.role + '\\n' }}
+{%- if message.role == 'assistant' -%}
+{% generation %}{{ message.content + '<|im_end|>' }}{% endgeneration %}
+{%- else -%}
+{{ message.content + '<|im_end|>' }}
+{%- endif -%}
+{{ '\\n' }}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}
+"""
+"""ChatML, as OpenAI published it and Qwen, Yi and others use it. Its two marks are control tokens."""
+
+NAMED = {"chatml": (CHATML, ("<|im_start|>", "<|im_end|>"))}
+"""Templates that settings can name, each with the control tokens that it needs."""
+
 LAST_ONLY = (
     "This chat template does not say which tokens are the assistant's and rewrites earlier messages: "
     "only the last reply of each conversation is learned."
@@ -68,7 +85,7 @@ class Encoded:
 
 def _is_ours(source: str | None) -> bool:
     """Whether a template comes with Nudge, so that it needs no process of its own."""
-    return source is None or source == read_beside(ASSETS / "base").chat_template
+    return source is None or source == CHATML or source == read_beside(ASSETS / "base").chat_template
 
 
 class ChatTemplate:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from lab.config import LoRAConfig, PretrainConfig
 from lab.errors import ConfigError, ModelError
 from lab.model_folder import is_adapter
 from lab.run_dir import write_json
+from lab.token_rows import trained_tokens
 from lab.transformer import Transformer, TransformerConfig, unsupported
 from lab.transformers_model import TransformersModel
 
@@ -69,6 +71,8 @@ def load_quantized(folder: Path, device: str = "auto") -> CausalLM:
 def _load(folder: Path, dtype: torch.dtype) -> CausalLM:
     if is_adapter(folder):
         parent = _load(_parent_of(folder), dtype)
+        if new_ids := trained_tokens(read_adapter_config(folder)):
+            parent.grow(new_ids)
         if isinstance(parent, Transformer):
             merge_adapters(parent, folder)
         elif isinstance(parent, TransformersModel):
@@ -100,12 +104,13 @@ def new_model(config: PretrainConfig, vocab_size: int, seed: int, about: dict[st
     return model
 
 
-def adapt(model: CausalLM, config: LoRAConfig, seed: int) -> None:
-    """Freeze a model and put new adapters beside its matrices: from now on only they are trained."""
+def adapt(model: CausalLM, config: LoRAConfig, seed: int, new_ids: Sequence[int] = ()) -> None:
+    """Freeze a model and put new adapters beside its matrices: from now on only they are trained, and the rows of the
+    tokens `new_ids`, if any."""
     if isinstance(model, TransformersModel):
-        model.add_adapters(config, seed)
+        model.add_adapters(config, seed, new_ids)
     elif isinstance(model, Transformer):
-        add_adapters(model, config, seed)
+        add_adapters(model, config, seed, new_ids)
 
 
 def save_model(model: CausalLM, folder: Path | str, tokenizer_from: Path | str | None = None) -> None:
@@ -124,14 +129,16 @@ def save_model(model: CausalLM, folder: Path | str, tokenizer_from: Path | str |
         copy_tokenizer(Path(tokenizer_from), folder)
 
 
-def save_adapted(model: CausalLM, folder: Path | str, parent: Path, config: LoRAConfig) -> None:
-    """Write the adapters of a model as a peft folder, with the tokenizer of their parent."""
+def save_adapted(
+    model: CausalLM, folder: Path | str, parent: Path, config: LoRAConfig, tokenizer_from: Path | None = None
+) -> None:
+    """Write the adapters of a model as a peft folder, with a tokenizer (None: that of their parent)."""
     folder = Path(folder)
     if isinstance(model, TransformersModel):
         model.save_adapters(folder, parent)
     elif isinstance(model, Transformer):
         save_adapters(model, folder, parent, config)
-    copy_tokenizer(parent, folder)
+    copy_tokenizer(tokenizer_from or parent, folder)
 
 
 def copy_tokenizer(source: Path, folder: Path) -> None:

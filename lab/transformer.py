@@ -11,7 +11,8 @@ Shapes: `N` rows, `D` width, `H` heads, `G` heads of keys and values (G ≤ H), 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -23,6 +24,7 @@ from lab import ops
 from lab.causal_lm import CausalLM, PackedBatch, TokenScores
 from lab.errors import ModelError
 from lab.linear import Linear, side_by_side
+from lab.token_rows import TokenRows, with_mean_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +192,9 @@ class Transformer(CausalLM):
         self.recompute = False
         """Whether training keeps only what enters each layer and works the rest out again on the way back."""
         self.model = Decoder(config)
+        self.embedding_rows: TokenRows | None = None
+        self.head_rows: TokenRows | None = None
+        """Rows of new tokens, when they are trained beside a frozen network (the head's own where it is not tied)."""
         if not config.tied:
             self.lm_head = Linear(config.hidden_size, config.vocab_size)
         steps = torch.arange(0, config.head_size, 2, dtype=torch.float32) / config.head_size
@@ -211,10 +216,26 @@ class Transformer(CausalLM):
     @property
     def head_weight(self) -> Tensor:
         """The matrix (V, D) that turns a final state into logits."""
-        return self.model.embed_tokens.weight if self.config.tied else self.lm_head.weight
+        if self.config.tied:
+            return self.embedding
+        return self.head_rows.into(self.lm_head.weight) if self.head_rows else self.lm_head.weight
+
+    @property
+    def embedding(self) -> Tensor:
+        """The matrix (V, D) with the first state of every token."""
+        weight = self.model.embed_tokens.weight
+        return self.embedding_rows.into(weight) if self.embedding_rows else weight
 
     def keep_less(self) -> None:
         self.recompute = True
+
+    def grow(self, new_ids: Sequence[int]) -> None:
+        size = max(self.config.vocab_size, max(new_ids) + 1)
+        matrices: list[Any] = [self.model.embed_tokens, *([] if self.config.tied else [self.lm_head])]
+        for matrix in matrices:
+            matrix.weight = nn.Parameter(with_mean_rows(matrix.weight, size, new_ids))
+        self.model.embed_tokens.num_embeddings = size
+        self.config = replace(self.config, vocab_size=size)
 
     def rotary(self, positions_N: Tensor) -> Rotation:
         """The rotation of rows at these positions."""
@@ -222,7 +243,7 @@ class Transformer(CausalLM):
 
     def embed(self, ids_N: Tensor) -> Tensor:
         """The network's first state of each token: (N, D)."""
-        return self.model.embed_tokens(ids_N)
+        return F.embedding(ids_N, self.embedding)
 
     def final(self, x_ND: Tensor) -> Tensor:
         """The last state, normed: what the head reads."""

@@ -5,7 +5,7 @@ Importing transformers takes seconds, so nothing here is imported until such a m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from lab.causal_lm import CausalLM, PackedBatch, TokenScores
 from lab.config import LoRAConfig
 from lab.errors import ConfigError, ModelError
 from lab.logprobs import token_logps
+from lab.token_rows import with_mean_rows
 
 
 class TransformersModel(CausalLM):
@@ -73,6 +74,23 @@ class TransformersModel(CausalLM):
         names = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
         return next((value for name in names if (value := getattr(text, name, None))), 32768)
 
+    def ends_at(self, ids: Sequence[int]) -> None:
+        super().ends_at(ids)
+        self.network.generation_config.eos_token_id = list(self.end_ids)
+
+    def grow(self, new_ids: Sequence[int]) -> None:
+        size = max(self.network.get_input_embeddings().weight.shape[0], max(new_ids) + 1)
+        before = [part.weight.detach().clone() for part in self._matrices()]
+        self.network.resize_token_embeddings(size, mean_resizing=False)
+        for part, old in zip(self._matrices(), before, strict=True):
+            part.weight.data.copy_(with_mean_rows(old, size, new_ids))
+        self.about |= {"vocab_size": size}
+
+    def _matrices(self) -> list[Any]:
+        """The modules with a row for every token: the embedding, and the head where it is not tied."""
+        into, out = self.network.get_input_embeddings(), self.network.get_output_embeddings()
+        return [into] if out is None or out.weight is into.weight else [into, out]
+
     def keep_less(self) -> None:
         self.network.activation_checkpointing_enable({"use_reentrant": False})
 
@@ -95,7 +113,7 @@ class TransformersModel(CausalLM):
 
     # --- adapters ------------------------------------------------------------------------------------------------
 
-    def add_adapters(self, config: LoRAConfig, seed: int) -> None:
+    def add_adapters(self, config: LoRAConfig, seed: int, new_ids: Sequence[int] = ()) -> None:
         """Freeze the network and put peft's adapters beside its matrices. Raises `ConfigError` for unknown names."""
         from peft import LoraConfig, get_peft_model
 
@@ -103,8 +121,9 @@ class TransformersModel(CausalLM):
             r=config.r,
             lora_alpha=config.alpha,  # type: ignore[arg-type]
             lora_dropout=config.dropout,
-            target_modules=list(config.target_modules) or "all-linear",
+            target_modules=list(config.target_modules) or self._adaptable(),
             task_type="CAUSAL_LM",
+            trainable_token_indices={name: list(new_ids) for name in self._vocabularies()} if new_ids else None,
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -112,6 +131,19 @@ class TransformersModel(CausalLM):
                 self._peft = [get_peft_model(self.network, settings)]
             except ValueError as error:
                 raise ConfigError(f"These adapters do not fit the model: {error}", "target_modules") from error
+
+    def _vocabularies(self) -> list[str]:
+        modules = self._matrices()
+        return [name.rpartition(".")[2] for name, module in self.network.named_modules() if module in modules]
+
+    def _adaptable(self) -> str | list[str]:
+        """What gets adapters when the settings name nothing. The fast path of state-space layers (Mamba and its kind)
+        reads the weight of `out_proj` itself, past any adapter beside it."""
+        named = {name.rpartition(".")[2]: module for name, module in self.network.named_modules()}
+        if not isinstance(named.get("conv1d"), nn.Conv1d):
+            return "all-linear"
+        head = self.network.get_output_embeddings()
+        return [name for name, m in named.items() if isinstance(m, nn.Linear) and m is not head and name != "out_proj"]
 
     def save_adapters(self, folder: Path, parent: Path) -> None:
         """Write the adapters as peft does. `parent` is the folder of the model that they were trained on."""

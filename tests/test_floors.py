@@ -25,6 +25,8 @@ FLOORS = [
     [
         "tokenizer",
         "tokenizer_folder",
+        "vocabulary",
+        "token_rows",
         "template_marks",
         "template_sandbox",
         "readers",

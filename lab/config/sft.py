@@ -21,6 +21,11 @@ class SFTConfig(TrainingConfig):
     """The conversations to learn from."""
     heldout_fraction: float = 0.1
     """Share of the conversations kept aside to measure on. They are never trained on."""
+    chat_template: str = ""
+    """How a conversation is written as text. Empty takes the model's own, or plain words where it has none; `chatml`
+    takes ChatML and adds its two control tokens; anything else is read as a Jinja template."""
+    new_tokens: tuple[str, ...] = ()
+    """Control tokens to add to the vocabulary. With LoRA, their rows are trained beside the adapters."""
     lora: LoRAConfig | None = None
     """Train small adapters instead of all weights: less memory, and the base stays as it is underneath."""
 

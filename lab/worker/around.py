@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,17 +21,25 @@ if TYPE_CHECKING:
 
 
 def trainee(
-    config: TrainingConfig, parent: Path, lora: LoRAConfig | None = None
+    config: TrainingConfig,
+    parent: Path,
+    lora: LoRAConfig | None = None,
+    tokenizer: Path | None = None,
+    new_ids: Sequence[int] = (),
 ) -> tuple[CausalLM, Callable[..., None]]:
-    """The model in `parent` ready to be trained, all of it or adapters beside it, and what writes it to a folder."""
+    """The model in `parent` ready to be trained, all of it or adapters beside it, and what writes it to a folder.
+    `tokenizer` is the folder of another tokenizer than its own, with tokens `new_ids` that the model did not have."""
     if lora and lora.quantize != "no":
         model = load_quantized(parent, config.device)
     else:
         model = load_model(parent)
-    save: Callable[..., None] = partial(save_model, tokenizer_from=parent)
+    if new_ids:
+        model.grow(new_ids)
+    tokenizer = tokenizer or parent
+    save: Callable[..., None] = partial(save_model, tokenizer_from=tokenizer)
     if lora:
-        adapt(model, lora, config.seed)
-        save = partial(save_adapted, parent=parent, config=lora)
+        adapt(model, lora, config.seed, new_ids)
+        save = partial(save_adapted, parent=parent, config=lora, tokenizer_from=tokenizer)
     if config.gradient_checkpointing:
         model.keep_less()
     return model, save

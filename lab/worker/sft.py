@@ -7,20 +7,23 @@ from pathlib import Path
 from lab.algorithms import sft as page
 from lab.answers import chat_prompts
 from lab.batching import encode_conversations, example_batches
-from lab.chat_template import ChatTemplate
+from lab.chat_template import NAMED, ChatTemplate
 from lab.config import SFTConfig
 from lab.errors import DataError
 from lab.events import RunReporter
 from lab.run_dir import RunDir, read_jsonl
 from lab.training import measured
+from lab.vocabulary import extend_tokenizer
 from lab.worker.around import finish, surroundings, trainee, usable_length
 
 
 def work(run: RunDir, config: SFTConfig, report: RunReporter) -> None:
     """Fine-tune the run's model on its conversations."""
     parent = Path(run.about()["model_folder"])
-    model, save = trainee(config, parent, config.lora)
-    template = ChatTemplate.from_folder(parent)
+    speaks, new_ids = tokenizer_of(run, config, parent)
+    model, save = trainee(config, parent, config.lora, speaks, new_ids)
+    template = ChatTemplate.from_folder(speaks)
+    model.ends_at(template.end_ids)
     length = usable_length(config, model, report)
     rows = list(read_jsonl(run.data / "train.jsonl"))
     refused: list[str] = []
@@ -51,3 +54,12 @@ def nothing_to_learn(rows: int, length: int, refused: list[str]) -> DataError:
         f"None of the {rows} conversations has a reply within its first {length} tokens: there is nothing to learn. "
         "Raise max_length, or take other conversations."
     )
+
+
+def tokenizer_of(run: RunDir, config: SFTConfig, parent: Path) -> tuple[Path, list[int]]:
+    """The folder of the tokenizer that the run uses, and the tokens in it that its model did not have."""
+    if not config.chat_template and not config.new_tokens:
+        return parent, []
+    source, needed = NAMED.get(config.chat_template, (config.chat_template or None, ()))
+    folder = run.path / "tokenizer"
+    return folder, extend_tokenizer(parent, folder, [*needed, *config.new_tokens], source)
