@@ -24,6 +24,9 @@ from lab.rollout import Decode, Prompt, Rollout, sample_of, sample_rollouts, wri
 from lab.rollout_record import RolloutRecord, TokenView
 from lab.training import TrainingRun, require_finite
 
+PART = 4096
+"""Tokens that go through the network at once while it learns: more need more memory and are not faster."""
+
 
 @dataclass(frozen=True)
 class Practice:
@@ -119,15 +122,21 @@ class Practice:
             return rows
         return [row for row in rows if advantage_B[row] != 0] or rows[:1]
 
+    def parts(self, rollout: Rollout, rows: Sequence[int]) -> int:
+        """Into how many parts to cut these completions, so that each has about `PART` tokens, questions included."""
+        group = len(rollout.groups[0].completions)
+        read = sum(len(rollout.groups[row // group].prompt.ids) + len(rollout.completions[row].ids) for row in rows)
+        return max(self.config.gradient_accumulation, -(-read // PART))
+
     def amount(self, rollout: Rollout, rows: Sequence[int]) -> tuple[float, float]:
         """Tokens and completions of an optimizer step, over all processes."""
         mine = torch.tensor([float(rollout.length_B[list(rows)].sum()), float(len(rows))], dtype=torch.float64)
         tokens, completions = self.run.summed(mine).tolist()
         return tokens, completions
 
-    def compared(self, rollout: Rollout, advantage: Callable[[Tensor], Tensor]) -> Tensor:
-        """The advantages (B) of this process's completions, made of the rewards of all processes."""
-        mine, accelerator = rollout.reward_PG, self.run.accelerator
+    def compared(self, mine: Tensor, advantage: Callable[[Tensor], Tensor]) -> Tensor:
+        """The advantages (B) of this process's completions, made of the rewards (P, G) of all processes."""
+        accelerator = self.run.accelerator
         if accelerator.num_processes == 1:
             return advantage(mine).flatten().float()
         from accelerate.utils import gather_object

@@ -106,6 +106,11 @@ class Rollout:
         """Where each completion's tokens begin among all T."""
         return self.length_B.cumsum(0) - self.length_B
 
+    def summed(self, values_T: Tensor) -> Tensor:
+        """The sum over each completion (B) of what belongs to its tokens."""
+        row_T = torch.arange(len(self.length_B)).repeat_interleave(self.length_B)
+        return values_T.new_zeros(len(self.length_B)).index_add_(0, row_T, values_T)
+
     def part(self, rows: Sequence[int], device: torch.device | str = "cpu") -> Part:
         """Some completions, ready for the network: only their own tokens have a loss, not those of the question."""
         group = len(self.groups[0].completions)

@@ -144,12 +144,13 @@ class TrainingRun:
         exchange their gradients at the last part only."""
         yield from self.cut(indices[self.accelerator.process_index :: self.accelerator.num_processes], model)
 
-    def cut(self, mine: list[int], model: nn.Module) -> Iterator[list[int]]:
-        """What this process has of a batch, cut into parts. The processes exchange their gradients at the last part
-        only; it is never empty while there is something."""
-        for number in reversed(range(min(self.config.gradient_accumulation, max(1, len(mine))))):
+    def cut(self, mine: list[int], model: nn.Module, parts: int = 1) -> Iterator[list[int]]:
+        """What this process has of a batch, cut into `parts` or as many as the settings say. The processes exchange
+        their gradients at the last part only; it is never empty while there is something."""
+        parts = min(max(parts, self.config.gradient_accumulation), max(1, len(mine)))
+        for number in reversed(range(parts)):
             with self.accelerator.no_sync(model) if number else nullcontext():
-                yield mine[number :: self.config.gradient_accumulation]
+                yield mine[number::parts]
 
     def backward(self, loss: Tensor) -> None:
         """Gradients of this process's share of the loss; the processes' shares add up (DDP takes their mean)."""

@@ -129,16 +129,17 @@ def train(model: nn.Module, practice: Practice, config: GRPOConfig, run: Trainin
         run.seed(step)
         rate = set_learning_rate(optimizers, schedule(step, config.max_steps, config.optimizer))
         rollout = practice.sample_until_signal(model, step, config.resampling)
-        advantage_B = practice.compared(rollout, advantage)
+        advantage_B = practice.compared(rollout.reward_PG, advantage)
         reference_T = practice.reference_logps(rollout, step)
         practice.look(model, rollout, step, advantage_B)
         sampling = watch.lap()
 
         totals = torch.zeros(3)
         for rows in practice.minibatches(rollout, step):
-            tokens, completions = practice.amount(rollout, rows)
+            length, completions = practice.amount(rollout, rows)
             taught = practice.taught(rows, advantage_B)
-            for picked in run.cut(taught, model):
+            parts = practice.parts(rollout, taught)
+            for picked in run.cut(taught, model, parts):
                 part = rollout.part(picked, run.accelerator.device)
                 logp_L, _ = model(part.batch)
                 old_L = logp_L.detach() if on_policy else rollout.sampled_logp_T.to(logp_L)[part.place_L]
@@ -150,10 +151,10 @@ def train(model: nn.Module, practice: Practice, config: GRPOConfig, run: Trainin
                     loss_L = loss_L + config.kl_coefficient * kl_loss(logp_L, reference_L, log_ratio_L)
                 weight_b = normalise(
                     part.length_b,
-                    tokens=tokens,
+                    tokens=length,
                     completions=completions,
                     budget=config.max_new_tokens,
-                    parts=min(config.gradient_accumulation, len(taught)),
+                    parts=min(parts, len(taught)),
                 )
                 loss = (loss_L * weight_b[part.row_L]).sum()
                 run.backward(loss)
@@ -164,19 +165,20 @@ def train(model: nn.Module, practice: Practice, config: GRPOConfig, run: Trainin
             for optimizer in optimizers:
                 optimizer.step()
                 optimizer.zero_grad()
-        loss, clipped, learned = run.summed(totals).tolist()
-        progress = Progress(step + 1, progress.tokens + practice.tokens(rollout))
+        loss_sum, clipped_sum, learned = run.summed(totals).tolist()
+        tokens = practice.tokens(rollout)
+        progress = Progress(step + 1, progress.tokens + tokens)
         updating = watch.lap()
         run.report.metrics(
             progress.step,
             {
                 **practice.measures(rollout, reference_T),
-                "loss/policy": loss / (config.epochs * config.minibatches),
-                "share/clipped": clipped / learned,
+                "loss/policy": loss_sum / (config.epochs * config.minibatches),
+                "share/clipped": clipped_sum / learned,
                 "learning_rate": rate,
                 "grad_norm": grad_norm,
                 "tokens": progress.tokens,
-                "tokens_per_second": practice.tokens(rollout) / (sampling + updating),
+                "tokens_per_second": tokens / (sampling + updating),
                 "share/sampling": sampling / (sampling + updating),
             },
         )

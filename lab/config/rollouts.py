@@ -52,8 +52,6 @@ class RolloutConfig(TrainingConfig):
     """Questions that are watched: they come again at every look, among the others."""
     checkpoint_every: int = 20
     """Steps between two checkpoints, from which a run can be continued. 0 keeps only the last."""
-    gradient_accumulation: int = 4
-    """Parts a batch is cut into, one after the other: less memory, the same step."""
     lora: LoRAConfig | None = None
     """Train small adapters instead of all weights: less memory, and the base stays as it is underneath."""
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(schedule="constant", warmup_steps=3))
