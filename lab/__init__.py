@@ -10,11 +10,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lab.config import DPOConfig as DPOConfig
     from lab.config import GRPOConfig as GRPOConfig
     from lab.config import LoRAConfig as LoRAConfig
     from lab.config import OptimizerConfig as OptimizerConfig
     from lab.config import PretrainConfig as PretrainConfig
     from lab.config import ReinforceConfig as ReinforceConfig
+    from lab.config import RewardModelConfig as RewardModelConfig
     from lab.config import SamplingConfig as SamplingConfig
     from lab.config import SFTConfig as SFTConfig
     from lab.workspace import Workspace as Workspace
@@ -25,8 +27,10 @@ _HOMES = {
     "Workspace": "lab.workspace",
     "SFTConfig": "lab.config",
     "PretrainConfig": "lab.config",
+    "DPOConfig": "lab.config",
     "GRPOConfig": "lab.config",
     "ReinforceConfig": "lab.config",
+    "RewardModelConfig": "lab.config",
     "SamplingConfig": "lab.config",
     "OptimizerConfig": "lab.config",
     "LoRAConfig": "lab.config",

@@ -28,7 +28,9 @@ LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
 """What is adapted when the settings name nothing: all matrices but the head."""
 
 _PREFIX = "base_model.model."
-_CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+SCORE = _PREFIX + "score.weight"
+"""The head of a reward model, in a folder of adapters."""
+_CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 def linears(model: Transformer) -> dict[str, Linear]:
@@ -67,8 +69,11 @@ def _rows(model: Transformer) -> dict[str, TokenRows]:
     return {name: rows for name, rows in found.items() if rows is not None}
 
 
-def save_adapters(model: Transformer, folder: Path, parent: Path, config: LoRAConfig) -> None:
-    """Write a network's adapters as peft does. `parent` is the folder of the model that they were trained on."""
+def save_adapters(
+    model: Transformer, folder: Path, parent: Path, config: LoRAConfig, score: Tensor | None = None
+) -> None:
+    """Write a network's adapters as peft does. `parent` is the folder of the model that they were trained on; `score`
+    is the head that a reward model has beside them."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {
         _PREFIX + name.replace(".adapter.", "."): value.detach().cpu().contiguous()
@@ -77,12 +82,15 @@ def save_adapters(model: Transformer, folder: Path, parent: Path, config: LoRACo
     }
     rows = _rows(model)
     tensors |= {_PREFIX + name + ROWS: part.rows.detach().cpu().contiguous() for name, part in rows.items()}
-    save_file(tensors, folder / _WEIGHTS, metadata={"format": "pt"})
+    if score is not None:
+        tensors[SCORE] = score.detach().cpu().contiguous()
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
     write_json(
         folder / _CONFIG,
         {
             "peft_type": "LORA",
-            "task_type": "CAUSAL_LM",
+            "task_type": "CAUSAL_LM" if score is None else "SEQ_CLS",
+            "modules_to_save": None if score is None else ["score"],
             "base_model_name_or_path": str(parent.resolve()),
             "r": config.r,
             "lora_alpha": config.alpha,
@@ -108,10 +116,11 @@ def merge_adapters(model: Transformer, folder: Path) -> None:
     _require_plain(about, folder)
     scale = float(about["lora_alpha"]) / (about["r"] ** 0.5 if about.get("use_rslora") else about["r"])
     try:
-        tensors = load_file(folder / _WEIGHTS)
+        tensors = load_file(folder / WEIGHTS)
     except Exception as error:
-        raise ModelError(f"{folder / _WEIGHTS} cannot be read: {error}. Is it a complete copy?") from error
+        raise ModelError(f"{folder / WEIGHTS} cannot be read: {error}. Is it a complete copy?") from error
     found: dict[str, dict[str, Tensor]] = {}
+    tensors.pop(SCORE, None)
     tensors = _merge_rows(model, tensors, trained_tokens(about))
     for name, tensor in tensors.items():
         matrix, _, which = name.removeprefix(_PREFIX).removesuffix(".weight").rpartition(".")
@@ -151,7 +160,9 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
 
 def _require_plain(about: dict[str, Any], folder: Path) -> None:
     """Raises `ModelError` when an adapter asks for more than plain LoRA, which is what a network of ours can take."""
-    extras = ("use_dora", "modules_to_save", "rank_pattern", "alpha_pattern")
+    extras = ["use_dora", "modules_to_save", "rank_pattern", "alpha_pattern"]
+    if about.get("task_type") == "SEQ_CLS" and "score" in (about.get("modules_to_save") or ()):
+        extras.remove("modules_to_save")  # the head of a reward model
     used = [name for name in extras if about.get(name)] + ["bias"] * (about.get("bias", "none") != "none")
     if about["peft_type"] != "LORA" or used or not about.keys() >= {"r", "lora_alpha"}:
         extra = " with " + ", ".join(used) if used else ""

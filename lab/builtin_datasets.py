@@ -1,6 +1,6 @@
 """The data sets that need no upload: what the small world says, and the sample files in assets.
 
-world:documents, world:conversations, world:<family>:<level>        sample:<file without its suffix>
+world:documents, world:conversations, world:preferences, world:<family>:<level>        sample:<file without its suffix>
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from lab.conversation import Conversation
+from lab.conversation import Conversation, Message
 from lab.document import Document
 from lab.errors import DataError
+from lab.preference import PreferencePair
 from lab.problem import Problem
 from lab.readers import Reading
 from lab.readers.format import Record
 
 SAMPLES = Path(__file__).resolve().parent.parent / "assets" / "samples"
-WORLD_ROWS = {"documents": 20_000, "conversations": 2_000, "problems": 1_000}
+WORLD_ROWS = {"documents": 20_000, "conversations": 2_000, "preferences": 2_000, "problems": 1_000}
 """How much the world says when it is asked."""
 _PREFIXES = ("world", "sample")
 
@@ -34,7 +35,8 @@ def builtin_names() -> list[str]:
 
     samples = sorted({file.stem for file in SAMPLES.glob("*.json*")}) if SAMPLES.is_dir() else []
     problems = [f"world:{family}:{level}" for family in PROBLEM_FAMILIES for level in LEVELS]
-    return [*(f"sample:{stem}" for stem in samples), "world:conversations", "world:documents", *problems]
+    world = [f"world:{kind}" for kind in WORLD_ROWS if kind != "problems"]
+    return [*(f"sample:{stem}" for stem in samples), *sorted(world), *problems]
 
 
 class BuiltinDataset:
@@ -54,14 +56,15 @@ class BuiltinDataset:
     def _world_kind(self) -> str:
         from lab.world.arithmetic import LEVELS, PROBLEM_FAMILIES
 
-        if self._parts in (["documents"], ["conversations"]):
+        if self._parts in (["documents"], ["conversations"], ["preferences"]):
             return self._parts[0]
         levels = list(map(str, LEVELS))
         if len(self._parts) == 2 and self._parts[0] in PROBLEM_FAMILIES and self._parts[1] in levels:
             return "problems"
         raise DataError(
-            f"There is no data set {self.name!r}. The world has world:documents, world:conversations, and "
-            f"world:<family>:<level> with the families {', '.join(PROBLEM_FAMILIES)} and the levels 1 to {levels[-1]}."
+            f"There is no data set {self.name!r}. The world has world:documents, world:conversations, "
+            f"world:preferences, and world:<family>:<level> with the families {', '.join(PROBLEM_FAMILIES)} and the "
+            f"levels 1 to {levels[-1]}."
         )
 
     @property
@@ -99,5 +102,8 @@ class BuiltinDataset:
         if self.kind == "conversations":
             said = enumerate(world.conversations(count), 1)
             return (Conversation(Conversation.of(each.messages).messages, row=row) for row, each in said)
+        if self.kind == "preferences":
+            told = enumerate(world.preferences(count), 1)
+            return (PreferencePair((Message("user", p.prompt),), p.chosen, p.rejected, row) for row, p in told)
         problems = enumerate(world.problems(self._parts[0], int(self._parts[1]), count), 1)
         return (Problem(each.question, each.answer, each.worked, each.family, row) for row, each in problems)

@@ -32,9 +32,22 @@ ENDINGS = {"finished", "stopped", "failed"}
 """The types of event that end an attempt; the last of them decides a run's outcome."""
 
 METRICS: dict[str, str] = {
-    "loss/train": "Mean −log p of the tokens trained on, in nats per token. Lower is better.",
+    "loss/train": "Mean −log p of the tokens trained on, in nats per token; of labels, of what people preferred, in "
+    "nats per pair. Lower is better.",
     "loss/heldout": "The same on examples kept aside. Rising while the training loss falls means learning by heart.",
-    "accuracy/train": "Share of the trained tokens that were the model's first choice.",
+    "accuracy/train": "Share of the trained tokens that were the model's first choice; of labels, of the pairs whose "
+    "chosen reply got the higher reward.",
+    "accuracy/heldout": "The share that is right of what was kept aside: of problems, answered with the most probable "
+    "words; of labels, the pairs whose chosen reply got the higher reward (a coin reaches half).",
+    "accuracy/heldout_low": "Lower end of the 95 % interval of the held-out accuracy (Wilson).",
+    "accuracy/heldout_high": "Upper end of the 95 % interval of the held-out accuracy (Wilson).",
+    "calibration/heldout": "How far the model's certainty is from how often it is right, on average over held-out "
+    "pairs. 0 is honest; high means it is surer than it should be.",
+    "reward/chosen": "Mean reward of the chosen replies. In DPO it is β times the change of their log-probability: "
+    "below 0 they too have become less probable.",
+    "reward/rejected": "Mean reward of the rejected replies.",
+    "margin/train": "Mean reward of the chosen replies less that of the rejected ones.",
+    "margin/heldout": "The same margin on pairs kept aside.",
     "bits_per_byte/heldout": "Bits needed per byte of held-out text; comparable between tokenizers.",
     "learning_rate": "Size of the step, after warm-up and decay.",
     "grad_norm": "Length of the gradient before it is cut to the limit. Spikes mean a batch the model found strange.",
@@ -42,7 +55,6 @@ METRICS: dict[str, str] = {
     "loss/value": "Mean squared error of the value network's forecasts of the reward.",
     "reward/mean": "Mean reward of the completions sampled at this step. What training makes larger.",
     "reward/gold": "What the small world itself says of them. Falls while the reward rises: the reward is fooled.",
-    "accuracy/heldout": "Share of held-out problems answered rightly, with the most probable words.",
     "accuracy/begun": "The same with the first words of a worked answer given: what is gained besides the style.",
     "kl/reference": "How far the policy has moved from where it started, in nats per completion.",
     "kl/coefficient": "How strongly the policy is held to its reference at this step.",

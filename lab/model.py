@@ -23,7 +23,7 @@ from lab.adapters import add_adapters, merge_adapters, read_adapter_config, save
 from lab.causal_lm import CausalLM
 from lab.config import LoRAConfig, PretrainConfig
 from lab.errors import ConfigError, ModelError
-from lab.model_folder import is_adapter
+from lab.model_folder import is_adapter, is_reward_model
 from lab.run_dir import write_json
 from lab.token_rows import trained_tokens
 from lab.transformer import Transformer, TransformerConfig, unsupported
@@ -69,8 +69,10 @@ def load_quantized(folder: Path, device: str = "auto") -> CausalLM:
 
 
 def _load(folder: Path, dtype: torch.dtype) -> CausalLM:
+    if is_reward_model(folder):
+        raise ModelError(f"{folder} holds a reward model: it gives a number for a conversation and writes nothing.")
     if is_adapter(folder):
-        parent = _load(_parent_of(folder), dtype)
+        parent = _load(parent_of(folder), dtype)
         if new_ids := trained_tokens(read_adapter_config(folder)):
             parent.grow(new_ids)
         if isinstance(parent, Transformer):
@@ -151,7 +153,7 @@ def copy_tokenizer(source: Path, folder: Path) -> None:
 # --- reading a folder ---
 
 
-def _parent_of(folder: Path) -> Path:
+def parent_of(folder: Path) -> Path:
     """The folder of the model that adapters stand on. Raises `ModelError` when it is gone."""
     parent = Path(read_adapter_config(folder)["base_model_name_or_path"])
     if not parent.is_dir():

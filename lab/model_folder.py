@@ -78,6 +78,15 @@ def is_adapter(folder: Path) -> bool:
     return (folder / "adapter_config.json").is_file()
 
 
+def is_reward_model(folder: Path) -> bool:
+    """Whether the folder's model gives a number for a conversation instead of going on with it: transformers' models
+    for sequence classification, and adapters for one."""
+    if is_adapter(folder):
+        return read_json(folder / "adapter_config.json").get("task_type") == "SEQ_CLS"
+    architectures = read_json(folder / "config.json").get("architectures") or []
+    return any(str(name).endswith("ForSequenceClassification") for name in architectures)
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a model or of an adapter."""
     names = "adapter_model*.safetensors" if is_adapter(folder) else "*.safetensors"

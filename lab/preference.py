@@ -12,12 +12,18 @@ from lab.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class PreferencePair:
-    """`chosen` is the better reply to `prompt`, `rejected` the worse one. `row` is the row of the file."""
+    """`chosen` is the better reply to `prompt`, `rejected` the worse one. `row` is the row of the file.
+
+    `margin` says by how much it is better, where that is known (in units of reward); with `tie` the two are equally
+    good and their order means nothing.
+    """
 
     prompt: tuple[Message, ...]
     chosen: str
     rejected: str
     row: int | None = field(default=None, compare=False)
+    margin: float = 0.0
+    tie: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The pair as JSON values: `{"prompt": [messages], "chosen": text, "rejected": text}`."""
@@ -26,6 +32,8 @@ class PreferencePair:
             "chosen": self.chosen,
             "rejected": self.rejected,
         }
+        values |= {"margin": self.margin} if self.margin else {}
+        values |= {"tie": True} if self.tie else {}
         return values | ({} if self.row is None else {"row": self.row})
 
     @classmethod
@@ -38,7 +46,9 @@ class PreferencePair:
             raise DataError("A preference pair needs `prompt`, `chosen` and `rejected`.") from error
         if not isinstance(chosen, str) or not isinstance(rejected, str):
             raise DataError("`chosen` and `rejected` of a preference pair must be text.")
-        return cls(prompt, chosen, rejected, values.get("row"))
+        return cls(
+            prompt, chosen, rejected, values.get("row"), float(values.get("margin", 0.0)), bool(values.get("tie"))
+        )
 
     def with_reply(self, reply: str) -> Conversation:
         """The conversation with one of the two replies at its end."""

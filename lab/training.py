@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from lab.causal_lm import PackedBatch
@@ -22,7 +23,7 @@ from lab.checkpoint import Checkpoints, Progress
 from lab.config import TrainingConfig
 from lab.errors import ConfigError, RunError
 from lab.events import RunReporter
-from lab.run_dir import RunDir
+from lab.run_dir import RunDir, write_atomically, write_jsonl
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -132,6 +133,22 @@ class TrainingRun:
         self.report.continued(step)
         return wish
 
+    def once(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """A tensor that is worked out once in the life of a run: from the run's folder when it goes on. Every process
+        must ask."""
+        file = self.folder and self.folder.path / f"{name}.safetensors"
+        if file and file.is_file():
+            return load_file(file)[name]
+        made = make()
+        if file and self.accelerator.is_main_process:
+            write_atomically(file, save({name: made}))
+        return made
+
+    def keep(self, name: str, rows: Iterable[Any]) -> None:
+        """Leave rows in the run's folder as `<name>.jsonl`, in place of what was there."""
+        if self.folder is not None and self.accelerator.is_main_process:
+            write_jsonl(self.folder.path / f"{name}.jsonl", rows)
+
     # --- within a step -----------------------------------------------------------------------------------------------
 
     def seed(self, step: int) -> None:
@@ -210,6 +227,13 @@ def require_finite(step: int, loss: float, grad_norm: float, learning_rate: floa
         "The checkpoints before this step are kept."
     )
     raise error
+
+
+def without_dropout(model: nn.Module) -> None:
+    """Switch off a network's own dropout, not that of adapters: what a preference is measured by must not be noisy."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Dropout) and "lora_dropout" not in name:
+            module.p = 0.0
 
 
 class Stopwatch:

@@ -23,11 +23,15 @@ from lab.token_rows import with_mean_rows
 class TransformersModel(CausalLM):
     """A network of transformers, as `network`. Adapters are peft's, inside the network."""
 
+    task = "CAUSAL_LM"
+    """What peft calls the kind of network."""
+    auto_class = "AutoModelForCausalLM"
+
     def __init__(self, network: Any) -> None:
         super().__init__()
         self.network = network
         self.about = network.config.to_dict()
-        ends = getattr(network.generation_config, "eos_token_id", None)
+        ends = getattr(getattr(network, "generation_config", None), "eos_token_id", None)
         self.about |= {} if ends is None else {"eos_token_id": ends}
         self._peft: list[Any] = []  # in a list, so that its parameters are not counted twice
 
@@ -59,7 +63,7 @@ class TransformersModel(CausalLM):
         transformers.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
         try:
-            network = transformers.AutoModelForCausalLM.from_pretrained(
+            network = getattr(transformers, cls.auto_class).from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, **how
             )
         except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
@@ -122,7 +126,7 @@ class TransformersModel(CausalLM):
             lora_alpha=config.alpha,  # type: ignore[arg-type]
             lora_dropout=config.dropout,
             target_modules=list(config.target_modules) or self._adaptable(),
-            task_type="CAUSAL_LM",
+            task_type=self.task,
             trainable_token_indices={name: list(new_ids) for name in self._vocabularies()} if new_ids else None,
         )
         with torch.random.fork_rng(devices=[]):

@@ -16,6 +16,7 @@ FLOORS = [
         "conversation",
         "preference",
         "problem",
+        "intervals",
         "events",
         "run_dir",
         "file_lock",
@@ -42,8 +43,21 @@ FLOORS = [
         "generate",
         "model",
         "compression",
+        "transformers_model",
+        "transformers_reward",
+        "causal_lm",
     ],
-    ["tools", "batching", "windows", "pretrain_forecast", "rewards", "rollout", "rollout_record"],
+    [
+        "tools",
+        "batching",
+        "preference_batching",
+        "scalar_head",
+        "windows",
+        "pretrain_forecast",
+        "rewards",
+        "rollout",
+        "rollout_record",
+    ],
     [
         "history",
         "index",
@@ -107,6 +121,7 @@ TORCH_SIDE = {
     *("worker", "model_server", "algorithms", "batching", "rollout", "transformer", "ops", "model"),
     *("logprobs", "generate", "compression", "checkpoint", "optimizers", "one_nudge", "training_speed"),
     *("rollout_record", "rl"),
+    *("preference_batching", "scalar_head", "transformers_reward"),
 }
 HEAVY = {"torch", "transformers", "accelerate", "peft", "trl"}
 

@@ -74,6 +74,16 @@ PROBLEMS = [
 ]
 
 
+PAIRS = [
+    {
+        "prompt": [{"role": "user", "content": f"What is {n} + {n + 1}?"}],
+        "chosen": f"It is {2 * n + 1}." + " Good!" * (n % 3),
+        "rejected": f"It is {2 * n + 3}." if n % 2 else f"Who are you? It is {2 * n}.",
+    }
+    for n in range(12)
+]
+
+
 def make_rl_run(folder: Path, model: Path, config, **about):
     """The folder of a run of a `RolloutConfig` on `PROBLEMS`, as the app makes it."""
     from lab.run_dir import RunDir, write_jsonl
@@ -81,6 +91,16 @@ def make_rl_run(folder: Path, model: Path, config, **about):
     run = RunDir.create(folder, config, {"model_folder": str(model), "resume": False, **about})
     write_jsonl(run.data / "train.jsonl", PROBLEMS[:8])
     write_jsonl(run.data / "heldout.jsonl", PROBLEMS[8:])
+    return run
+
+
+def make_preference_run(folder: Path, model: Path, config, pairs=PAIRS, **about):
+    """The folder of a run that learns from `pairs`, the first eight of them to train on."""
+    from lab.run_dir import RunDir, write_jsonl
+
+    run = RunDir.create(folder, config, {"model_folder": str(model), "resume": False, **about})
+    write_jsonl(run.data / "train.jsonl", pairs[:8])
+    write_jsonl(run.data / "heldout.jsonl", pairs[8:])
     return run
 
 

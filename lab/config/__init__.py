@@ -10,9 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from lab.config.base import Config
+from lab.config.dpo import DPOConfig
 from lab.config.grpo import GRPOConfig
 from lab.config.pretrain import PretrainConfig
 from lab.config.reinforce import ReinforceConfig
+from lab.config.reward_model import RewardModelConfig
 from lab.config.rollouts import RolloutConfig
 from lab.config.sampling import SamplingConfig
 from lab.config.sft import SFTConfig
@@ -22,11 +24,13 @@ from lab.errors import ConfigError
 __all__ = [
     "ALGORITHMS",
     "Config",
+    "DPOConfig",
     "GRPOConfig",
     "LoRAConfig",
     "OptimizerConfig",
     "PretrainConfig",
     "ReinforceConfig",
+    "RewardModelConfig",
     "RolloutConfig",
     "SFTConfig",
     "SamplingConfig",
@@ -35,7 +39,7 @@ __all__ = [
 ]
 
 ALGORITHMS: dict[str, type[TrainingConfig]] = {
-    cls.algorithm: cls for cls in (PretrainConfig, SFTConfig, ReinforceConfig, GRPOConfig)
+    cls.algorithm: cls for cls in (PretrainConfig, SFTConfig, RewardModelConfig, DPOConfig, ReinforceConfig, GRPOConfig)
 }
 """The settings class of each algorithm, by its name."""
 

@@ -19,6 +19,8 @@ from lab.training import Answers, TrainingRun, make_accelerator, slow_at_bfloat1
 if TYPE_CHECKING:
     from torch import nn
 
+    from lab.scalar_head import RewardModel
+
 
 def trainee(
     config: TrainingConfig,
@@ -29,10 +31,7 @@ def trainee(
 ) -> tuple[CausalLM, Callable[..., None]]:
     """The model in `parent` ready to be trained, all of it or adapters beside it, and what writes it to a folder.
     `tokenizer` is the folder of another tokenizer than its own, with tokens `new_ids` that the model did not have."""
-    if lora and lora.quantize != "no":
-        model = load_quantized(parent, config.device)
-    else:
-        model = load_model(parent)
+    model = starting_point(config, parent, lora)
     if new_ids:
         model.grow(new_ids)
     tokenizer = tokenizer or parent
@@ -45,7 +44,14 @@ def trainee(
     return model, save
 
 
-def usable_length(config: TrainingConfig, model: CausalLM, report: RunReporter) -> int:
+def starting_point(config: TrainingConfig, parent: Path, lora: LoRAConfig | None = None) -> CausalLM:
+    """The model in `parent`, in 4 bits where that is asked for."""
+    if lora and lora.quantize != "no":
+        return load_quantized(parent, config.device)
+    return load_model(parent)
+
+
+def usable_length(config: TrainingConfig, model: CausalLM | RewardModel, report: RunReporter) -> int:
     """The longest sequence to train on: what the settings say, if the model has positions for so much."""
     if config.max_length > model.context_length:
         report.message(f"max_length is {config.max_length}; this model reads {model.context_length} tokens at most.")
