@@ -16,7 +16,9 @@ from torch import Tensor
 from lab.batching import Example, pack
 from lab.causal_lm import PackedBatch
 from lab.chat_template import ChatTemplate
+from lab.errors import ModelError
 from lab.preference import PreferencePair
+from lab.template_sandbox import TemplateTimeoutError
 
 MOST_PAIRS = 36
 """Comparisons in one ranking at most: all pairs of nine replies (Ouyang et al. 2022, sec. 3.5). More are cut apart."""
@@ -40,14 +42,26 @@ class EncodedPair:
 
 
 def encode_pairs(
-    rows: Iterable[tuple[int, Mapping[str, Any]]], template: ChatTemplate, max_length: int
+    rows: Iterable[tuple[int, Mapping[str, Any]]],
+    template: ChatTemplate,
+    max_length: int,
+    refused: list[str] | None = None,
 ) -> list[EncodedPair]:
     """Numbered pairs (as `PreferencePair.to_json()` gives them) as tokens. A pair with a reply that ends after
-    `max_length` tokens is left out: cut, it would be judged by a reply that nobody saw."""
+    `max_length` tokens is left out: cut, it would be judged by a reply that nobody saw. One that the template refuses
+    is left out too and its reason put into `refused`; without such a list the refusal is raised."""
     found = []
     for number, values in rows:
         pair = PreferencePair.from_json(values)
-        chosen, rejected = (_encode(pair, reply, template) for reply in (pair.chosen, pair.rejected))
+        try:
+            chosen, rejected = (_encode(pair, reply, template) for reply in (pair.chosen, pair.rejected))
+        except TemplateTimeoutError:
+            raise
+        except ModelError as error:
+            if refused is None:
+                raise
+            refused.append(str(error))
+            continue
         if max(len(chosen.ids), len(rejected.ids)) <= max_length and chosen.targets and rejected.targets:
             found.append(EncodedPair(chosen, rejected, number, pair.margin, pair.tie))
     return found

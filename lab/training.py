@@ -169,6 +169,10 @@ class TrainingRun:
             with self.accelerator.no_sync(model) if number else nullcontext():
                 yield mine[number::parts]
 
+    def share(self, work: Sequence[Any]) -> Sequence[Any]:
+        """This process's share of some pieces of work."""
+        return work[self.accelerator.process_index :: self.accelerator.num_processes]
+
     def backward(self, loss: Tensor) -> None:
         """Gradients of this process's share of the loss; the processes' shares add up (DDP takes their mean)."""
         self.accelerator.backward(loss * self.accelerator.num_processes)
@@ -196,7 +200,7 @@ def heldout_nats(model: nn.Module, batches: Sequence[PackedBatch], run: Training
     model.eval()
     network = run.accelerator.unwrap_model(model)  # DDP would wait for the others at each call; their numbers differ
     totals = torch.zeros(2, dtype=torch.float64)
-    for batch in batches[run.accelerator.process_index :: run.accelerator.num_processes]:
+    for batch in run.share(batches):
         scores = network(batch.to(run.accelerator.device))
         totals += torch.tensor([-scores.logp_L.cpu().double().sum().item(), batch.losses], dtype=torch.float64)
     model.train()

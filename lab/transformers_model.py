@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -36,12 +36,12 @@ class TransformersModel(CausalLM):
         self._peft: list[Any] = []  # in a list, so that its parameters are not counted twice
 
     @classmethod
-    def load(cls, folder: Path, dtype: torch.dtype) -> TransformersModel:
+    def load(cls, folder: Path, dtype: torch.dtype) -> Self:
         """The network in a folder. Raises `ModelError` when transformers cannot load it."""
         return cls._from_pretrained(folder, dtype=dtype)
 
     @classmethod
-    def load_in_4_bits(cls, folder: Path) -> TransformersModel:
+    def load_in_4_bits(cls, folder: Path) -> Self:
         """The same on the GPU, with its matrices in 4 bits (NF4; Dettmers et al. 2023, arXiv:2305.14314)."""
         import transformers
         from peft import prepare_model_for_kbit_training
@@ -57,7 +57,7 @@ class TransformersModel(CausalLM):
         return model
 
     @classmethod
-    def _from_pretrained(cls, folder: Path, **how: Any) -> TransformersModel:
+    def _from_pretrained(cls, folder: Path, **how: Any) -> Self:
         import transformers
 
         transformers.logging.set_verbosity_error()

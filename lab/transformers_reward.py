@@ -6,6 +6,7 @@ Importing transformers takes seconds, so nothing here is imported until such a m
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ class TransformersReward(TransformersModel):
     auto_class = "AutoModelForSequenceClassification"
 
     @classmethod
-    def of(cls, model: TransformersModel, pad_id: int | None) -> TransformersReward:
+    def of(cls, model: TransformersModel, pad_id: int | None) -> Self:
         """The network of a language model with a new head in place of its own. Raises `ModelError` for an architecture
         of which transformers has no such class."""
         from transformers import AutoModelForSequenceClassification
@@ -42,7 +43,7 @@ class TransformersReward(TransformersModel):
         return cls(network)
 
     @classmethod
-    def load(cls, folder: Path, dtype: torch.dtype) -> TransformersReward:
+    def load(cls, folder: Path, dtype: torch.dtype) -> Self:
         """The network in a folder. Raises `ModelError` when transformers cannot load it, or it has several numbers."""
         model = cls._from_pretrained(folder, dtype=dtype)
         if (labels := model.network.config.num_labels) != 1:

@@ -1,6 +1,7 @@
 """The DPO page: against TRL, by hand, and by what it does to a model."""
 
 import math
+import time
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from lab.chat_template import ChatTemplate
 from lab.checkpoint import Checkpoints
 from lab.config import DPOConfig, LoRAConfig, OptimizerConfig
 from lab.errors import DataError
-from lab.events import null_reporter
+from lab.events import null_reporter, read_events
 from lab.model import load_model, save_model
 from lab.preference_batching import encode_pairs
 from lab.training import TrainingRun, make_accelerator
@@ -184,3 +185,54 @@ def test_pairs_that_are_too_long_or_ties_are_left_out_and_none_is_refused(tiny_m
     assert "1 of 7 pairs are left out: a reply ends after 256 tokens." in said
     with pytest.raises(DataError, match=r"None of the 7 pairs fits into 8 tokens.*max_length"):
         work_here(make_preference_run(tmp_path, tiny_model, QUICK.replace(max_length=8), rows))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ["dpo", "reward_model"])
+def test_two_processes_take_the_steps_of_one(tiny_model, tmp_path, algorithm):
+    from lab.launcher import Launcher
+    from tests.test_reward_model import QUICK as REWARD
+
+    config = QUICK if algorithm == "dpo" else REWARD
+    alone = work_here(make_preference_run(tmp_path / "one", tiny_model, config))
+    run = make_preference_run(tmp_path / "two", tiny_model, config.replace(processes=2, gradient_accumulation=2))
+    launcher = Launcher()
+    worker, _ = launcher.launch(run, 2)
+    deadline = time.monotonic() + 300
+    while launcher.is_alive(run, worker) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert launcher.kill(run, worker), "processes are left"
+    events = read_events(run.events)[0]
+    assert events[-1].type == "finished", run.log.read_text()[-2000:]
+    assert next(event for event in events if event.type == "started").fields["world_size"] == 2
+    for name in ("loss/train", "loss/heldout", "grad_norm", "accuracy/train", "accuracy/heldout", "reward/chosen"):
+        one, two = series(alone, name), series(events, name)
+        assert one.keys() == two.keys()
+        assert all(abs(one[step] - two[step]) < 2e-5 * max(1, abs(one[step])) for step in one), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ["dpo", "reward_model"])
+def test_paused_killed_and_resumed_gives_the_unbroken_losses(tiny_model, tmp_path, algorithm):
+    from tests.test_reward_model import QUICK as REWARD
+    from tests.test_worker import events_of, start, wait_for
+
+    config = (QUICK if algorithm == "dpo" else REWARD).replace(max_steps=300, checkpoint_every=50, eval_every=100)
+    expected = series(work_here(make_preference_run(tmp_path / "a", tiny_model, config)), "loss/train")
+    run = make_preference_run(tmp_path / "b", tiny_model, config)
+    process = start(run)
+    wait_for(lambda: any(event.type == "metrics" for event in events_of(run)), process)
+    run.request_pause()
+    wait_for(lambda: any(event.type == "paused" for event in events_of(run)), process)
+    run.clear_requests()
+    wait_for(lambda: len(run.checkpoint_steps()) > 2, process)
+    process.kill()
+    process.communicate()
+    run.update(attempt=2, resume=True)
+    process = start(run)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output.decode()
+    losses = series(events_of(run, 1), "loss/train") | series(events_of(run, 2), "loss/train")
+    assert losses.keys() == expected.keys()
+    assert all(abs(losses[step] - expected[step]) < 1e-6 for step in expected)
+    assert min(series(events_of(run, 2), "loss/train")) > 50

@@ -9,9 +9,8 @@ For a prompt x with a chosen reply y_c and a rejected one y_r, against the fixed
 arXiv:2305.18290, eq. 5 and 7). It has the goal of RLHF, the reward of a Bradley–Terry model less β · KL(π‖π_ref), with
 neither a reward model nor sampling. log π(y|x) is the sum over the tokens of the reply. Variants: IPO (Azar et al.
 2023, arXiv:2310.12036, eq. 17) aims at a fixed margin instead of an ever larger one; DPO on log-probabilities per
-token (Lambert et al. 2024, arXiv:2411.15124, sec. 5.1) does not reward length.
-
-Left out: label smoothing, a mixed-in SFT loss, references that move. Dropout of the network itself is off.
+token (Lambert et al. 2024, arXiv:2411.15124, sec. 5.1) does not reward length. Left out: label smoothing, a mixed-in
+SFT loss, references that move. Dropout of the network itself is off.
 
 Shapes: `B` pairs of a part of a batch, `E` pairs of the whole set, `L` tokens of replies.
 """
@@ -97,7 +96,7 @@ def reference_logps(
     """log π_ref of both replies (E, 2) of the wanted pairs, `size` pairs at a time. The processes share the work."""
     model.eval()
     found = torch.zeros(len(pairs), 2, dtype=torch.float64)
-    for part in length_batches(pairs, wanted, size)[run.accelerator.process_index :: run.accelerator.num_processes]:
+    for part in run.share(length_batches(pairs, wanted, size)):
         found[part] = torch.stack(reply_logps(model, [pairs[n] for n in part], run), 1).cpu().double()
     model.train()
     return run.summed(found).float()
@@ -108,8 +107,7 @@ def pair_losses(
 ) -> tuple[Tensor, Tensor]:
     """The loss of each pair (B), and the rewards of equation (1) of both its replies (B, 2)."""
     policy = reply_logps(model, pairs, run)
-    reference_B2 = reference_B2.to(run.accelerator.device)
-    sizes = {}
+    reference_B2, sizes = reference_B2.to(run.accelerator.device), {}
     if config.variant in PER_TOKEN:
         tokens = torch.tensor([(p.chosen.targets, p.rejected.targets) for p in pairs], device=run.accelerator.device)
         sizes = {"chosen_tokens_B": tokens[:, 0], "rejected_tokens_B": tokens[:, 1]}
@@ -124,16 +122,15 @@ def measure(
     """The metrics of held-out pairs."""
     model.eval()
     network = run.accelerator.unwrap_model(model)
-    parts = length_batches(pairs, range(len(pairs)), config.batch_size)
     totals = torch.zeros(3, dtype=torch.float64)
-    for part in parts[run.accelerator.process_index :: run.accelerator.num_processes]:
+    for part in run.share(length_batches(pairs, range(len(pairs)), config.batch_size)):
         loss_B, reward_B2 = pair_losses(network, [pairs[n] for n in part], reference_E2[part], config, run)
         margin_B = reward_B2[:, 0] - reward_B2[:, 1]
         totals += torch.stack([loss_B.sum(), told_apart(margin_B).sum(), margin_B.sum()]).cpu()
     model.train()
     loss, count, margin = run.summed(totals).tolist()
-    means = {"loss/heldout": loss / len(pairs), "margin/heldout": margin / len(pairs)}
-    return means | accuracy_metrics(count, len(pairs))
+    n = len(pairs)
+    return {"loss/heldout": loss / n, "margin/heldout": margin / n, **accuracy_metrics(count, n)}
 
 
 def train(
@@ -146,8 +143,8 @@ def train(
     model.to(run.accelerator.device)
     orders = [batch_order(config.seed, step, len(pairs), config.batch_size) for step in range(config.max_steps)]
     wanted = {number for order in orders for number in order} | {len(pairs) + n for n in range(len(heldout))}
-    both = [*pairs, *heldout]
-    reference_E2 = run.once("reference", lambda: reference_logps(model, both, wanted, config.batch_size, run))
+    both, size = [*pairs, *heldout], config.batch_size
+    reference_E2 = run.once("reference", lambda: reference_logps(model, both, wanted, size, run))
     optimizers = [adamw(model.parameters(), config.learning_rate, config.optimizer)]
     progress = run.checkpoints.restore(model, optimizers)
     run.started(model)
@@ -176,8 +173,8 @@ def train(
         for part in run.parts(orders[step], model):
             loss_B, reward_B2 = pair_losses(model, [pairs[n] for n in part], reference_E2[part], config, run)
             run.backward(loss_B.sum() / config.batch_size)
-            margin_B = reward_B2[:, 0] - reward_B2[:, 1]
-            totals += torch.stack([loss_B.detach().sum(), told_apart(margin_B).sum(), *reward_B2.sum(0)]).cpu()
+            told = told_apart(reward_B2[:, 0] - reward_B2[:, 1])
+            totals += torch.stack([loss_B.detach().sum(), told.sum(), *reward_B2.sum(0)]).cpu()
         grad_norm = run.clip(model)
         loss, accuracy, chosen, rejected = (run.summed(totals) / config.batch_size).tolist()
         read = sum(pairs[number].tokens for number in orders[step])

@@ -24,14 +24,17 @@ def labels(
     files = (enumerate(read_jsonl(run.data / f"{name}.jsonl")) for name in ("train", "heldout"))
     rows, heldout = ([(n, row) for n, row in file if ties or not row.get("tie")] for file in files)
     heldout = [heldout[n * len(heldout) // MEASURED] for n in range(MEASURED)] if len(heldout) > MEASURED else heldout
-    pairs = encode_pairs(rows, template, max_length)
+    refused: list[str] = []
+    pairs = encode_pairs(rows, template, max_length, refused)
+    if not pairs and refused:
+        raise DataError(f"The model's chat template takes none of the {len(rows):,} pairs. {refused[0]}")
     if not pairs:
         raise DataError(
             f"None of the {len(rows):,} pairs fits into {max_length} tokens with both replies: there is nothing to "
             "learn. Raise max_length, or take other pairs."
         )
-    if len(pairs) < len(rows):
-        report.message(
-            f"{len(rows) - len(pairs):,} of {len(rows):,} pairs are left out: a reply ends after {max_length:,} tokens."
-        )
-    return pairs, encode_pairs(heldout, template, max_length), [row for _, row in heldout or rows[:MEASURED]]
+    if refused:
+        report.message(f"{len(refused):,} of {len(rows):,} pairs are left out. {refused[0]}")
+    if too_long := len(rows) - len(pairs) - len(refused):
+        report.message(f"{too_long:,} of {len(rows):,} pairs are left out: a reply ends after {max_length:,} tokens.")
+    return pairs, encode_pairs(heldout, template, max_length, refused), [row for _, row in heldout or rows[:MEASURED]]
