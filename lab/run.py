@@ -12,7 +12,7 @@ from lab.errors import RunError
 from lab.index_rows import RunEntry
 from lab.launcher import log_tail
 from lab.run_dir import RunDir
-from lab.run_state import ENDED, Outcome
+from lab.run_state import ENDED, WANT_OF_MEMORY, Outcome
 
 if TYPE_CHECKING:
     from lab.runs import Runs
@@ -146,6 +146,19 @@ class Run:
     def resume(self) -> None:
         """Go on: at once when it is paused, else from the last checkpoint, in the queue. Same id, same folder."""
         self._runs.resume(self._dir, self.status)
+
+    @property
+    def smaller(self) -> TrainingConfig | None:
+        """The settings that need less memory for the same steps, for one that ended for want of it; None for others."""
+        ended_for_memory = self.status in ("failed", "crashed") and self._outcome.error in WANT_OF_MEMORY
+        return self.config.smaller() if ended_for_memory else None
+
+    def retry_smaller(self) -> None:
+        """Go on from the last checkpoint with each batch in twice as many parts: half the memory, the same steps.
+        Raises `RunError` when it did not end for want of memory, or its parts cannot be smaller."""
+        if (config := self.smaller) is None:
+            raise RunError("This run did not end for want of memory, or its batches cannot be cut any smaller.")
+        self._runs.resume(self._dir, self.status, config)
 
     def stop(self) -> None:
         """Ask it to end after the current step and keep what it has learned. Nothing happens to one that has ended."""

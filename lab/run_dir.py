@@ -71,6 +71,13 @@ class RunDir:
         write_json(self.run_file, about)
         return about
 
+    def change_config(self, config: TrainingConfig, attempt: int) -> None:
+        """Go on with other settings from `attempt` on; run.json keeps what was different before."""
+        before, after = self.config().to_json(), config.to_json()
+        changed = {name: value for name, value in before.items() if after[name] != value}
+        self.update(settings_before=[*self.about().get("settings_before", []), {"until": attempt - 1} | changed])
+        write_json(self.config_file, after)
+
     def config(self) -> TrainingConfig:
         """The frozen settings of the run."""
         values = json.loads(self.config_file.read_text(encoding="utf-8"))

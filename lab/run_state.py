@@ -20,6 +20,8 @@ from lab.events import ENDINGS, Event, decode_number, encode_number
 
 ENDED = {"finished", "stopped", "failed", "crashed"}
 """States that a run does not leave by itself."""
+WANT_OF_MEMORY = {"There is not enough memory for this run.", "It ran out of memory.", "The system ended it."}
+"""What is said of a run that ended for want of memory: by the worker, by its log, by its exit code (most often)."""
 RESUMABLE = {"paused", "stopped", "failed", "crashed"}
 """States from which `resume` goes on."""
 

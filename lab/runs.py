@@ -126,8 +126,8 @@ class Runs:
         given = self._index.name_of(id)
         return self.entry(id).about.get("name", "") if given is None else given
 
-    def resume(self, run: RunDir, status: str) -> None:
-        """See `Run.resume`."""
+    def resume(self, run: RunDir, status: str, config: TrainingConfig | None = None) -> None:
+        """See `Run.resume`. `config`: other settings to go on with, which take the same steps."""
         self.require_writable()
         with self._supervisor.changing:
             if status in ("running", "starting") and run.pause_requested:
@@ -140,6 +140,8 @@ class Runs:
                 about = run.about()
                 model = about.get("model")
                 folder = {"model_folder": str(self._models.resolve(model))} if model else {}
+                if config is not None:
+                    run.change_config(config, about.get("attempt", 1) + 1)
                 self._supervisor.requeue(run, attempt=about.get("attempt", 1) + 1, resume=True, **folder)
 
     def stop(self, run: RunDir, status: str) -> None:

@@ -19,6 +19,7 @@ class FakeRun(SimpleNamespace):
             "id": id, "name": "", "algorithm": "sft", "config": None, "status": "finished", "error": None,
             "advice": None, "folder": Path("/nowhere") / id, "model": f"run:{id}", "step": 100, "total_steps": 100,
             "seconds_left": None, "waits_for": None, "is_asked_to": "", "created": time.time() - 3600, "attempt": 1,
+            "smaller": None,
         }  # fmt: skip
         super().__init__(**defaults | values)
         self.asked = []
@@ -30,7 +31,7 @@ class FakeRun(SimpleNamespace):
         return [50, 100]
 
     def __getattr__(self, name):
-        if name in {"pause", "resume", "stop", "kill"}:
+        if name in {"pause", "resume", "stop", "kill", "retry_smaller"}:
             return lambda: self.asked.append(name)
         raise AttributeError(name)
 

@@ -51,6 +51,16 @@ def test_each_state_offers_what_can_be_asked_in_it(page, run, status, actions):
     assert [button["action"] for button in run_state(page, "r1")["buttons"]] == actions
 
 
+def test_a_run_that_ran_out_of_memory_offers_the_same_steps_for_less(page, run):
+    run.status, run.smaller = "failed", SFTConfig(gradient_accumulation=2)
+    button, _ = run_state(page, "r1")["buttons"]
+    assert (button["action"], button["name"]) == ("retry", "Go on with the batch in 2 parts")
+    run.smaller = SFTConfig(gradient_checkpointing=True)
+    assert run_state(page, "r1")["buttons"][0]["name"] == "Go on, keeping less in memory"
+    act(page, "retry")
+    assert run.asked == ["retry_smaller"]
+
+
 def test_the_state_in_words(page, run):
     state = run_state(page, "r1")
     assert (state["word"], state["step"], state["total"], state["left"]) == ("Training", 30, 100, "about 1 min left")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.config import PretrainConfig, TrainingConfig
+from lab.config import PretrainConfig, SFTConfig, TrainingConfig
 from lab.errors import ConfigError, DataError, ModelError, RunError
 from lab.events import read_events
 from lab.launcher import Worker, identity_of
@@ -91,6 +91,31 @@ def test_what_goes_wrong_is_said_and_can_be_continued(parts, behaviour, status, 
     steps, values = parts.history.series(run.id, "loss/train")
     assert steps == list(range(1, 13)) and values == [loss(step) for step in steps]
     assert is_whole(run)
+
+
+def test_a_run_without_enough_memory_goes_on_with_half_the_part_and_the_same_steps(parts):
+    run = parts.runs.start(settings(12, "die at 8").replace(batch_size=4)).wait(timeout=20)
+    assert run.status == "crashed" and run.smaller.gradient_accumulation == 2
+    run.retry_smaller()
+    run.wait(timeout=20)
+    assert (run.status, run.attempt, run.config.gradient_accumulation, run.config.batch_size) == ("finished", 2, 2, 4)
+    assert RunDir(run.folder).about()["settings_before"] == [{"until": 1, "gradient_accumulation": 1}]
+    assert parts.history.runs()["config.gradient_accumulation"].tolist() == [2]
+    assert run.smaller is None
+    with pytest.raises(RunError, match="did not end for want of memory"):
+        run.retry_smaller()
+    other = parts.runs.start(settings(12, "fail at 8")).wait(timeout=20)
+    assert other.smaller is None
+
+
+def test_how_settings_get_smaller():
+    whole = SFTConfig(batch_size=6, processes=2)
+    halves = whole.smaller()
+    assert halves == whole.replace(gradient_accumulation=2)
+    thirds = halves.smaller()
+    assert thirds == whole.replace(gradient_accumulation=3)
+    least = thirds.smaller()
+    assert least == whole.replace(gradient_accumulation=3, gradient_checkpointing=True) and least.smaller() is None
 
 
 def test_wait_raises_only_when_time_is_up(parts):

@@ -90,6 +90,7 @@ class RunPanel:
         if event.action == "compare":
             return {self._page.pair: (parent(run), run.model), self._page.model: run.model}
         actions = {"pause": run.pause, "resume": run.resume, "stop": run.stop, "kill": run.kill}
+        actions["retry"] = run.retry_smaller
         if event.action not in actions:
             raise ConfigError(f"A run cannot be asked to {event.action!r}.")
         actions[event.action]()
@@ -185,7 +186,18 @@ def buttons(run: Run) -> list[dict[str, str]]:
         return [resume, stop, kill]
     compare = {"action": "compare", "name": "Compare with the base", "go": "compare", "primary": "yes"}
     kept = [compare] if status in ("finished", "stopped") and run.step else []
-    return [*kept, *([resume] if status != "finished" else [])]
+    return [*kept, *smaller(run), *([resume] if status != "finished" else [])]
+
+
+def smaller(run: Run) -> list[dict[str, str]]:
+    """The button of a run that ended for want of memory: the same steps with less of it."""
+    config = run.smaller
+    if config is None:
+        return []
+    if config.gradient_accumulation == run.config.gradient_accumulation:
+        return [{"action": "retry", "name": "Go on, keeping less in memory", "primary": "yes"}]
+    parts = config.gradient_accumulation
+    return [{"action": "retry", "name": f"Go on with the batch in {parts} parts", "primary": "yes"}]
 
 
 _KILL = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from lab.config.base import Config
 
@@ -97,6 +97,14 @@ class TrainingConfig(Config):
     about a third slower, the same numbers."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     """The optimizer and the shape of the learning rate."""
+
+    def smaller(self) -> Self | None:
+        """The same steps for less memory: each batch in twice as many parts; when a part is one example, keeping less.
+        None when neither is left to do."""
+        most = self.batch_size // self.processes
+        if self.gradient_accumulation < most:
+            return self.replace(gradient_accumulation=min(2 * self.gradient_accumulation, most))
+        return None if self.gradient_checkpointing else self.replace(gradient_checkpointing=True)
 
     def __post_init__(self) -> None:
         self._require(self.max_steps >= 1, "max_steps", "a run needs at least 1 step.")

@@ -17,8 +17,8 @@ def explain(error: BaseException) -> tuple[str, str]:
     if is_out_of_memory(error):
         return (
             "There is not enough memory for this run.",
-            "Lower max_length or batch_size, or raise gradient_accumulation: the same step in smaller parts. "
-            "LoRA needs less memory than full fine-tuning.",
+            "Raise gradient_accumulation: the same step in smaller parts. Lower max_length or batch_size, or turn "
+            "gradient_checkpointing on. LoRA needs less memory than full fine-tuning.",
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full.", "Make room, then continue the run: it goes on from its last checkpoint."
