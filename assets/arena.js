@@ -32,7 +32,7 @@
       if (this.asked || !this.field.value.trim()) return;
       this.asked = true;
       this.askButton.disabled = true;
-      this.trouble.textContent = "";
+      this.complain("");
       this.names.textContent = "Two models are answering …";
       try {
         const { pair } = await nudge.post("ask", { prompt: this.field.value, models: this.models, annotator: this.who });
@@ -40,7 +40,7 @@
         this.field.blur();
       } catch (error) {
         this.names.textContent = "";
-        this.trouble.textContent = error.message;
+        this.complain(error.message);
       }
       this.asked = false;
       this.askButton.disabled = false;

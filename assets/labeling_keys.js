@@ -44,7 +44,7 @@
       const action = key === "z" ? (event.shiftKey ? "redo" : "undo") : key === "y" ? "redo" : null;
       return action && { action, key: "", strong: false };
     }
-    if ((key === " " || key === "Enter") && event.target.closest?.("button, a, summary")) return null;
+    if ((key === " " || key === "Enter") && event.target.closest?.("button, summary, a:not([aria-current])")) return null;
     const action = Object.keys(map).find((name) => map[name].includes(key)) || null;
     return { action, key, strong: event.shiftKey };
   };
@@ -66,7 +66,7 @@
     };
     const rows = node("dl", {});
     const draw = () => rows.replaceChildren(...Object.keys(USUAL).map((action) => node("div", {},
-      node("dt", {}, node("button", { class: "button", "data-action": action, onclick: () => { listening = action; draw(); } }, listening === action ? "press a key" : map[action].map(nudge.keySign).join(" ") || "none")),
+      node("dt", {}, node("button", { class: "button", "data-action": action, onclick: () => { listening = action; draw(); dialog.querySelector(`[data-action=${action}]`).focus(); } }, listening === action ? "press a key" : map[action].map(nudge.keySign).join(" ") || "none")),
       node("dd", {}, NAMES[action]))));
     const dialog = node("dialog", { class: "keys choose-keys", "aria-label": "Change the keys", onclose: () => dialog.remove(), onkeydown: (event) => {
       if (!listening || ["Shift", "Control", "Alt", "Meta", "Tab"].includes(event.key)) return;

@@ -1,58 +1,16 @@
-// The stage: a prompt, two nameless answers side by side, and one key that finishes a vote. The next pair is there already.
+// What stands on the stage: a prompt, nameless answers side by side, the buttons with their keys.
 "use strict";
 
 (() => {
   const { node } = nudge;
-  const WANT = 4; // pairs ready in the browser
-  const DOUBLE = 200; // milliseconds in which a second press is the same press
-  const KEPT_NAME = "nudge-annotator";
-  const WAYS = "nudge-labeling-ways";
-  const SAID = { left: "left", right: "right", tie: "equally good", both_bad: "both bad", skip: "skipped", ranking: "ranked" };
-  const CHARACTERS_A_SECOND = 400;
+  const CHARACTERS_A_SECOND = 400; // where answers appear letter by letter
 
-  nudge.annotator = () => localStorage.getItem(KEPT_NAME) || "me";
-
-  class Stage {
-    constructor(root, call) {
-      Object.assign(this, { root, call, want: WANT, ways: this.readWays(), project: null });
-      document.addEventListener("keydown", (event) => this.key(event), true);
-      window.addEventListener("nudge-decide", (event) => event.detail.project === this.project?.id && this.decide(event.detail.item));
-    }
-
-    readWays() {
-      const usual = { way: "rendered", linked: false };
-      try { return { ...usual, ...JSON.parse(localStorage.getItem(WAYS) || "{}") }; } catch { return usual; }
-    }
-
-    show(value) {
-      const project = value?.project || null;
-      if (project && project.id === this.project?.id) { Object.assign(this.project, project); return; }
-      this.outbox?.close();
-      this.project = project;
-      this.root.classList.toggle("has-output", Boolean(project));
-      if (!project) {
-        this.root.replaceChildren(node("p", { class: "empty" }, value?.empty || ""));
-        return;
-      }
-      this.start();
-    }
-
-    start() {
-      const draw = () => this.drawSaved();
-      Object.assign(this, { who: nudge.annotator(), queue: [], current: null, done: [], undone: [], answered: new Set(), progress: null, more: true, waits: false });
-      this.outbox = new nudge.Outbox(this.project.id, this.who, this.want, (answer) => this.told(answer), draw);
-      this.outbox.actions.forEach((action) => action.do === "vote" && this.answered.add(action.pair));
-      this.build();
-      nudge.listKeys(this.call.options.tab);
-      this.outbox.send();
-    }
-
-    // --- the page ------------------------------------------------------------------------------------------------
-
+  /** Draws what `labeling_voting.js` decides. */
+  nudge.StagePage = class {
     build() {
       const part = (name, attributes = {}) => (this[name] = node("div", { class: `stage-${name}`, ...attributes }));
       const top = node("div", { class: "stage-top" },
-        node("button", { class: "plain small", id: `${this.root.parentElement.id || "stage"}-who`, onclick: () => this.rename() }, "Voting as ", node("b", {}, this.who)),
+        node("button", { class: "plain small", id: `${this.call.options.tab}-who`, onclick: () => this.rename() }, "Voting as ", node("b", {}, this.who)),
         this.count = node("span", { class: "soft small count" }), this.saved = node("span", { class: "small saved", role: "status" }),
         node("span", { class: "stage-tools" },
           node("button", { class: "plain small", onclick: () => nudge.chooseKeys(() => this.build() || this.showPair()) }, "Keys"),
@@ -70,9 +28,7 @@
         node("form", { method: "dialog", onsubmit: () => {
           const name = field.value.trim().replace(/\s+/g, " ");
           if (!name || name === this.who) return;
-          localStorage.setItem(KEPT_NAME, name);
-          this.outbox.close();
-          this.start();
+          this.become(name);
         } }, field, node("div", { class: "buttons" }, node("button", { class: "button" }, "That is me"))));
       document.body.append(dialog);
       dialog.showModal();
@@ -90,7 +46,7 @@
       this.saved.textContent = !waiting ? "● saved" : trouble ? `○ ${waiting} not saved yet` : "○ saving";
       this.saved.classList.toggle("bad", Boolean(waiting && trouble));
       const kept = waiting && trouble ? ` What you said is kept in this browser (${waiting}) and sent again.` : "";
-      this.trouble.textContent = trouble ? trouble + kept : "";
+      this.trouble.textContent = trouble ? trouble + kept : this.refused || "";
     }
 
     drawCount() {
@@ -100,44 +56,6 @@
       const others = Object.entries(people).filter(([name]) => name !== this.who).map(([name, votes]) => `${name} ${votes}`);
       const written = planned > pairs ? `, ${pairs} of ${planned} pairs written` : "";
       this.count.textContent = `${mine} of ${all}${written}${others.length ? ` · ${others.slice(0, 6).join(", ")}` : ""}`;
-    }
-
-    // --- pairs ---------------------------------------------------------------------------------------------------
-
-    told(answer) {
-      this.progress = answer.progress;
-      this.more = answer.more;
-      this.drawCount();
-      for (const result of answer.results) this.toldOf(result);
-      const fresh = answer.pairs.filter((pair) => !this.answered.has(pair.id) && pair.id !== this.current?.id);
-      const stays = (pair) => (this.outbox.waiting || pair.deciding) && !fresh.some((other) => other.id === pair.id);
-      this.queue = [...this.queue.filter(stays), ...fresh];
-      if (!this.current && !this.waits) this.next();
-      else this.prepare();
-      window.dispatchEvent(new CustomEvent("nudge-votes", { detail: { project: this.project.id, done: answer.results.length } }));
-    }
-
-    toldOf(result) {
-      if (result.error) this.trouble.textContent = `This did not count: ${result.error}`;
-      if (result.names) this.reveal?.(result.names);
-      if (this.waits !== result.id) return;
-      this.waits = false;
-      if (result.pair) this.comeBack(result.pair);
-    }
-
-    next() {
-      this.current = this.queue.shift() || null;
-      this.showPair();
-      clearTimeout(this.asking);
-      if (!this.current && this.more && this.want) this.asking = setTimeout(() => this.outbox.send(), 700);
-    }
-
-    comeBack(pair, remarks = null) {
-      if (this.current && this.current.id !== pair.id) this.queue.unshift(this.current);
-      this.queue = this.queue.filter((other) => other.id !== pair.id);
-      this.answered.delete(pair.id);
-      this.current = pair;
-      this.showPair(remarks);
     }
 
     /** Build the next pair's answers before they are asked for. */
@@ -219,8 +137,6 @@
       requestAnimationFrame(() => { this.scrolling = false; });
     }
 
-    // --- buttons -------------------------------------------------------------------------------------------------
-
     button(action, words, run = () => this.act(action, false), more = {}) {
       return node("button", { class: "button", "data-action": action, onclick: run, ...more }, words, " ", node("kbd", { "aria-hidden": "true" }, nudge.keyOf(action)));
     }
@@ -261,132 +177,5 @@
         this.menu === "reason" || remarks.reason || remarks.chips.length ? nudge.reasonLine(remarks, () => { this.menu = ""; document.activeElement?.blur(); }) : "");
       if (this.menu === "reason") this.extra.querySelector("input")?.focus();
     }
-
-    rate(name, value) {
-      if (this.remarks.attributes[name] === value) delete this.remarks.attributes[name];
-      else this.remarks.attributes[name] = value;
-      this.drawExtra();
-    }
-
-    choose(words) {
-      if (this.menu === "skip") return this.vote("skip", { skip_reason: words });
-      this.remarks.flag = this.remarks.flag === words ? "" : words;
-      this.menu = "";
-      this.drawButtons();
-      this.drawExtra();
-    }
-
-    // --- what one does -------------------------------------------------------------------------------------------
-
-    key(event) {
-      if (!this.project || this.root.offsetParent === null) return;
-      const asked = nudge.asked(event);
-      if (!asked || !this.answer(asked)) return;
-      event.preventDefault();
-      event.stopPropagation();
-    }
-
-    /** Do what a key asks for; false when it means nothing now. */
-    answer({ action, key, strong }) {
-      if (key === "Escape" && this.menu) { this.menu = ""; this.drawExtra(); return true; }
-      const menu = nudge.menus[this.menu];
-      if (menu && /^[1-9]$/.test(key) && menu.choices[key - 1]) { this.choose(menu.choices[key - 1]); return true; }
-      const quality = "qwe".indexOf(key);
-      if (key && quality >= 0 && this.project.attributes?.[quality]) {
-        const name = this.project.attributes[quality], order = [undefined, "left", "tie", "right"];
-        const next = order[(order.indexOf(this.remarks.attributes[name]) + 1) % 4];
-        this.rate(name, next ?? this.remarks.attributes[name]);
-        return true;
-      }
-      if (this.current?.answers.length > 2) {
-        if (/^[1-9]$/.test(key) && key <= this.current.answers.length) {
-          this.ranks = nudge.rankNext(this.ranks, key - 1, strong);
-          this.drawAnswers();
-          this.drawButtons();
-          return true;
-        }
-        if (key === "Enter" && nudge.isRanked(this.ranks, this.current.answers.length)) { this.vote("ranking", { ranks: this.ranks }); return true; }
-        if (["left", "right", "tie", "both_bad", "diff"].includes(action)) return true;
-      }
-      return action ? this.act(action, strong) !== false : false;
-    }
-
-    act(action, strong) {
-      if (action === "undo") return this.undo();
-      if (action === "redo") return this.redo();
-      if (!this.current) return false;
-      if (action === "raw" || action === "diff") return this.showAs(action);
-      if (action === "link") return this.keepWays({ linked: !this.ways.linked });
-      if (action === "write") return nudge.writeAnswer(this.project, this.who, this.current);
-      if (["why_skip", "flag", "reason"].includes(action)) {
-        this.menu = { why_skip: "skip", flag: "flag", reason: "reason" }[action];
-        return this.drawExtra();
-      }
-      return this.vote(action, strong && (action === "left" || action === "right") ? { strength: 2 } : {});
-    }
-
-    showAs(way) {
-      this.keepWays({ way: this.ways.way === way ? "rendered" : way });
-      this.drawAnswers();
-    }
-
-    keepWays(change) {
-      Object.assign(this.ways, change);
-      localStorage.setItem(WAYS, JSON.stringify(this.ways));
-      this.drawButtons();
-    }
-
-    vote(choice, more = {}) {
-      const now = performance.now();
-      if (now - this.since < DOUBLE) return;
-      const { reason, chips, flag, attributes } = this.remarks, pair = this.current;
-      const said = Object.fromEntries(Object.entries({ reason, chips, flag, attributes }).filter(([, value]) => value && (typeof value !== "object" || Object.keys(value).length)));
-      const deciding = pair.deciding ? { deciding: true } : {};
-      const vote = nudge.newId(), seconds = Math.round(now - this.since) / 1000;
-      this.done.push({ pair, vote, choice, remarks: this.remarks, deciding });
-      this.undone = this.undone.filter((entry) => entry.pair.id !== pair.id);
-      this.answered.add(pair.id);
-      this.next(); // first the next pair, then the writing down
-      this.outbox.add({ id: vote, do: "vote", pair: pair.id, choice, seconds, ...said, ...more, ...deciding });
-    }
-
-    undo() {
-      const last = this.done.pop();
-      if (!last) {
-        this.waits = this.outbox.add({ do: "undo" });
-        return;
-      }
-      this.undone.push(last);
-      this.comeBack(last.pair, last.remarks);
-      this.names.textContent = `Taken back: you had said ${SAID[last.choice] || last.choice}.`;
-      this.outbox.add({ do: "undo", vote: last.vote, ...last.deciding });
-    }
-
-    redo() {
-      const last = this.undone.pop();
-      if (!last) {
-        this.outbox.add({ do: "redo" });
-        return;
-      }
-      this.done.push(last);
-      this.answered.add(last.pair.id);
-      this.queue = this.queue.filter((pair) => pair.id !== last.pair.id);
-      this.outbox.add({ do: "redo", vote: last.vote, ...last.deciding });
-      if (this.current?.id === last.pair.id) this.next();
-    }
-
-    async decide(item) {
-      try {
-        const { pair } = await nudge.post("decide", { project: this.project.id, annotator: this.who, item });
-        this.comeBack(pair);
-        this.names.textContent = "People disagree about this one. Your vote decides it.";
-        this.root.scrollIntoView({ block: "start" });
-      } catch (error) { this.trouble.textContent = error.message; }
-    }
-  }
-
-  nudge.draw.stage = (root, value, call) => {
-    root.stage = root.stage || new (call.options.arena ? nudge.Arena(Stage) : Stage)(root, call);
-    root.stage.show(value);
   };
 })();
