@@ -13,8 +13,14 @@ nudge.strip = ({ element, props, watch, server }) => {
     if (link.dataset.tab === nudge.place().tab) nav.scrollTo({ left: link.offsetLeft - nav.clientWidth / 2 + link.offsetWidth / 2 });
   });
 
-  const stop = ({ tab, name, note, state }) => node("a", { class: `stop ${state}`, href: `#${tab}`, "data-tab": tab, id: `nav-${tab}`, onclick: (event) => { event.preventDefault(); nudge.go(tab); } },
-    node("span", { class: "stop-name" }, name), node("span", { class: "stop-note" }, note));
+  // "1.47 M parameters": what is counted can be left out where there is little room.
+  const counted = (note) => {
+    const [, number, unit] = note.match(/^(\d.*?)( [^\d ]+)$/) || [null, note, ""];
+    return [number, node("span", { class: "unit" }, unit)];
+  };
+
+  const stop = ({ tab, name, note, state }) => node("a", { class: `stop ${state}`, href: `#${tab}`, "data-tab": tab, id: `nav-${tab}`, title: note ? `${name}: ${note}` : null, onclick: (event) => { event.preventDefault(); nudge.go(tab); } },
+    node("span", { class: "stop-name" }, name), note ? node("span", { class: "stop-note" }, counted(note)) : null);
 
   const tool = (id, name, label, run) => node("button", { class: "tool", id, title: label, "aria-label": label, onclick: run }, name);
 
@@ -22,7 +28,7 @@ nudge.strip = ({ element, props, watch, server }) => {
     words.replaceChildren(...notices.map((notice) => node("p", {}, notice)));
     nav.replaceChildren(
       node("a", { class: "wordmark", href: "#start", "data-tab": "start", id: "nav-start", onclick: (event) => { event.preventDefault(); nudge.go("start"); } }, "Nudge"),
-      node("div", { class: "story" }, story.flatMap((one, place) => [place ? node("span", { class: "arrow", "aria-hidden": "true" }, "→") : null, stop(one)])),
+      node("div", { class: "story" }, story.flatMap((one, place) => [place ? node("span", { class: "arrow", "aria-hidden": "true" }, "›") : null, stop(one)])),
       node("div", { class: "beside" }, beside.map(stop)),
       node("div", { class: "in-hand", title: "The model in hand and what it was made from" },
         lineage.flatMap((model, place) => [place ? node("span", { class: "arrow", "aria-hidden": "true" }, "→") : null,

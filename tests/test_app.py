@@ -150,7 +150,7 @@ def test_the_strip_has_only_stops_that_exist():
 def test_an_empty_workspace_says_what_is_not_there_yet():
     shown = strip.contents(page_over(FakeWorkspace(), "completion", "sft", "history"), "bundled:base")
     assert [stop["note"] for stop in shown["story"]] == ["1.2 M parameters", "not yet"]
-    assert shown["beside"][0]["note"] == "no runs yet"
+    assert shown["beside"][0]["note"] == "not yet"
 
 
 def test_a_model_in_hand_that_was_removed_is_not_shown():

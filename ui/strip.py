@@ -57,8 +57,7 @@ def contents(page: Page, model: str) -> dict[str, Any]:
 
 
 def _stop(tab: str, name: str, note: str) -> dict[str, str]:
-    empty = note in ("not yet", "no runs yet", "no votes yet")
-    state = "running" if note.endswith("%") else "empty" if empty else "done"
+    state = "running" if note.endswith("%") else "empty" if note == "not yet" else "done"
     return {"tab": tab, "name": name, "note": note, "state": state}
 
 
@@ -82,9 +81,13 @@ def _training(*algorithms: str) -> Note:
             busy = active.status in ("running", "starting")
             return percent(active.step, active.total_steps) if busy else active.status
         kept = sum(run.status in ("finished", "stopped") for run in mine)
-        return count(kept, "model") if kept else "not yet"
+        return _some(kept, "model")
 
     return note
+
+
+def _some(number: int, thing: str) -> str:
+    return count(number, thing) if number else "not yet"
 
 
 def _says(words: str) -> Note:
@@ -92,11 +95,11 @@ def _says(words: str) -> Note:
 
 
 def _votes(workspace: Workspace, runs: list[Run], model: str) -> str:
-    return count(sum(len(project.state.vote_on) for project in workspace.labeling.projects()), "vote")
+    return _some(sum(len(project.state.vote_on) for project in workspace.labeling.projects()), "vote")
 
 
 def _runs(workspace: Workspace, runs: list[Run], model: str) -> str:
-    return count(len(runs), "run")
+    return _some(len(runs), "run")
 
 
 def _lineage(page: Page, model: str) -> list[dict[str, Any]]:
@@ -119,7 +122,7 @@ def _info(workspace: Workspace, model: str) -> Any:
 
 
 STORY: dict[str, tuple[str, Note]] = {
-    "data": ("Text", _says("pages")),
+    "data": ("Text", _says("")),
     "tokens": ("Tokens", _pieces),
     "pretrain": ("Pretrain", _training("pretrain")),
     "completion": ("Base", _size),
@@ -130,10 +133,10 @@ STORY: dict[str, tuple[str, Note]] = {
 }
 """The stops of the story: name and word under it. A stop is shown once its tab exists."""
 BESIDE: dict[str, tuple[str, Note]] = {
-    "compare": ("Compare", _says("side by side")),
-    "arena": ("Arena", _says("which is better")),
-    "experiments": ("Experiments", _says("claims")),
+    "compare": ("Compare", _says("")),
+    "arena": ("Arena", _says("")),
+    "experiments": ("Experiments", _says("")),
     "history": ("History", _runs),
-    "models": ("Models", _says("at hand")),
+    "models": ("Models", _says("")),
 }
 """Tabs beside the story."""
