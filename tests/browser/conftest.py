@@ -26,6 +26,7 @@ def chromium() -> str | None:
 @pytest.fixture(scope="session")
 def browser():
     playwright = pytest.importorskip("playwright.sync_api")
+    playwright.expect.set_options(timeout=30_000)  # a busy machine may take its time
     with playwright.sync_playwright() as running:
         browser = running.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         yield browser
