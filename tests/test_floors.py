@@ -84,6 +84,7 @@ FLOORS = [
         "inspection",
         "models",
         "labeling",
+        "corpus",
         "arena",
         "inference",
         "probes",
@@ -100,8 +101,9 @@ FLOORS = [
 """From the ground up. A package counts as one with its name (lab/readers/… as `readers`)."""
 
 APP = {
-    *("workspace", "runs", "ingest", "datasets", "models", "labeling", "arena", "inference", "probes", "history"),
+    *("workspace", "runs", "ingest", "datasets", "models", "labeling", "corpus", "arena", "inference", "probes"),
     *(
+        "history",
         "launcher",
         "agreement",
         "experiments",

@@ -10,6 +10,7 @@ world.truth.famous[0]                   # the people, places, words and events t
 from __future__ import annotations
 
 from lab.world.arithmetic import WordProblem as WordProblem
+from lab.world.crawl import CrawledPage as CrawledPage
 from lab.world.preferences import WorldPreference as WorldPreference
 from lab.world.truth import Settings as Settings
 from lab.world.web import WebPage as WebPage
@@ -17,4 +18,13 @@ from lab.world.world import Document as Document
 from lab.world.world import World as World
 from lab.world.world import WorldConversation as WorldConversation
 
-__all__ = ["Document", "Settings", "WebPage", "WordProblem", "World", "WorldConversation", "WorldPreference"]
+__all__ = [
+    "CrawledPage",
+    "Document",
+    "Settings",
+    "WebPage",
+    "WordProblem",
+    "World",
+    "WorldConversation",
+    "WorldPreference",
+]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from lab.world import words
 from lab.world.arithmetic import LEVELS, PROBLEM_FAMILIES, Split, WordProblem, problem_stream
 from lab.world.conversations import SHARES, exchange
+from lab.world.crawl import CrawledPage, Crawler
 from lab.world.draw import Draw
 from lab.world.facts import Question
 from lab.world.pages import MIXES, PageWriter
@@ -121,6 +122,10 @@ class World:
         writer = WebWriter(self.truth, Draw(f"web pages {split} {self.seed}"))
         for number in range(n):
             yield writer.page(number)
+
+    def crawl(self, n: int, *, split: str = "train") -> Iterator[CrawledPage]:
+        """`n` longer pages with planted copies, foreign text, spam, lists, boilerplate and private data."""
+        return Crawler(self.truth, Draw(f"crawl {split} {self.seed}")).pages(n)
 
     def problems(self, family: str, level: int, n: int, *, split: Split = "train") -> Iterator[WordProblem]:
         """`n` problems of a family (`arithmetic.PROBLEM_FAMILIES`) and level (1 to 5), for training or for tests.
