@@ -1,4 +1,4 @@
-// What a model says: text as it is made, bars of what may come next, and what training made more and less likely.
+// What a model says: text as it is made, and what else each token could have been.
 "use strict";
 (() => {
   const { nudge } = window;
@@ -133,19 +133,4 @@
     const scale = ["100 %", "", "", "", "2 % or less"].map((text, i) => node("span", { class: "token step", style: { "--surprise": i / 4 } }, text || "\u00a0\u00a0"));
     return node("div", { class: "legend line-up" }, nudge.under(inside, { Text: "", "With probabilities": "number" }), node("span", {}, "probability given by the model: ", scale));
   }
-
-  /** value: rows [{id text share before}] rest note. Bars slide to their new lengths. */
-  nudge.draw.bars = (root, value, call) => {
-    if (!value || !value.rows.length) return root.replaceChildren(node("p", { class: "empty" }, value?.note || call.options.empty || "No prompt yet."));
-    const old = Object.fromEntries([...root.querySelectorAll("li")].map((line) => [line.dataset.id, line.querySelector(".fill").style.width]));
-    const lines = value.rows.map((row) => {
-      const line = node("li", { class: row.share ? "line" : "line cut", "data-id": row.id }, piece(row.text, row.bytes), bar(row.share, row.before), node("span", { class: "number" }, row.label));
-      const fill = line.querySelector(".fill");
-      const [from, to] = [old[row.id] ?? "0%", fill.style.width];
-      fill.style.width = from;
-      requestAnimationFrame(() => requestAnimationFrame(() => (fill.style.width = to)));
-      return line;
-    });
-    root.replaceChildren(node("ol", { class: "bars", "aria-label": call.label }, lines), node("p", { class: "legend" }, value.note || ""));
-  };
 })();

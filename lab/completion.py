@@ -115,3 +115,27 @@ class Scored:
     def bits_per_byte(self) -> float:
         """Bits that the model needs per byte of the text; comparable between tokenizers."""
         return -self.logprob / math.log(2) / max(1, self.bytes)
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A file compressed with a model. Sizes in bytes."""
+
+    file: bytes
+    """What `Inference.decompress` turns back."""
+    size: int
+    """Before."""
+    tokens: int
+    bits: int | None
+    """Of the arithmetic code alone, shown as it is even where the file is stored; None when the model's tokens cannot
+    write every byte."""
+    ideal_bits: float
+    """Σ −log2 p of the tokens."""
+    model_bytes: int
+    """What the weights of the model take: whoever has to send the model along has to add them."""
+    model: str
+
+    @property
+    def stored(self) -> bool:
+        """Whether the file holds the data as they are, because the model's code would not have been shorter."""
+        return self.file[4:5] == b"\0"

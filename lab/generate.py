@@ -123,6 +123,12 @@ def generate(
         logits_RV = decoder.step(ids_R)
 
 
+def next_logits(model: Any, ids: Sequence[int]) -> Tensor:
+    """Logits (V) of what follows these tokens. Raises `ModelError` for a prompt that does not fit."""
+    _start(model, [ids], SamplingConfig(max_new_tokens=1), None)
+    return decoder_for(model).prefill([ids])[0]
+
+
 def decoder_for(model: Any) -> Decoder:
     """A decoder for a new batch of rows."""
     return TransformerDecoder(model) if isinstance(model, Transformer) else hf_decoder(getattr(model, "network", model))

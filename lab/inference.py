@@ -7,22 +7,39 @@ The models live in a process of their own (`lab/model_server.py`); no torch here
 from __future__ import annotations
 
 import threading
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from lab.completion import Alternative, Completion, GeneratedToken, PromptToken, Scored, ScoredToken, alternatives
+import numpy as np
+
+from lab.completion import (
+    Alternative,
+    Completion,
+    Compressed,
+    GeneratedToken,
+    PromptToken,
+    Scored,
+    ScoredToken,
+    alternatives,
+)
 from lab.config import PretrainConfig, SamplingConfig
 from lab.errors import LabError
 from lab.model_process import Answer, ModelProcess
+from lab.next_token import NextToken
 
 Messages = Sequence[Mapping[str, str]]
 """A conversation: {"role", "content"} of each message."""
 
+Progress = Callable[[int, int], None]
+"""Told how much is done, and of how much."""
+
 __all__ = [
     "Alternative",
     "Completion",
+    "Compressed",
     "GeneratedToken",
     "Inference",
     "PromptToken",
@@ -139,6 +156,13 @@ class Inference:
         request = self._about(model, prompt=_plain(prompt), top=top, continued=list(continued))
         return alternatives(self._process.ask("next", request)["top"])
 
+    def next_distribution(self, model: str, prompt: Messages | str, continued: Sequence[int] = ()) -> NextToken:
+        """The probability of every token of the vocabulary to come next."""
+        request = self._about(model, prompt=_plain(prompt), continued=list(continued), top=100)
+        answer = self._process.ask("distribution", request)
+        logprobs_V = np.frombuffer(b64decode(answer["logprobs"]), dtype=np.float32)
+        return NextToken(logprobs_V, tuple(answer["prompt_ids"]), len(continued), dict(answer["texts"]))
+
     def prompt_tokens(self, model: str, prompt: Messages | str) -> list[PromptToken]:
         """The tokens that the model would read, control tokens of the chat template included."""
         answer = self._process.ask("prompt", self._about(model, prompt=_plain(prompt)))
@@ -177,6 +201,38 @@ class Inference:
         seconds: the values of `lab.training_speed.TrainingSpeed`. `tokenizer` is the model whose tokenizer is used."""
         return self._process.ask("speed", self._about(tokenizer, settings=settings.to_json(), texts=list(texts)))
 
+    def inside(self, model: str, prompt: Messages | str, layer: int = 0, head: int = 0) -> dict[str, Any]:
+        """What the prompt does in the network: see `Studies.inside` in lab/model_studies.py for what is in the dict."""
+        return self._process.ask("inside", self._about(model, prompt=_plain(prompt), layer=layer, head=head))
+
+    def weights(self, model: str) -> list[tuple[str, int, int]]:
+        """(name, rows, columns) of everything in a network that `turn` can turn."""
+        return [tuple(each) for each in self._process.ask("weights", self._about(model))["weights"]]
+
+    def turn(
+        self, model: str, prompt: Messages | str, weight: str, row: int, column: int, value: float | None, top: int = 10
+    ) -> tuple[float, list[tuple[str, float, float]]]:
+        """The value a weight has, and what another one would do: (text, probability before, after) of next tokens."""
+        place = {"weight": weight, "row": row, "column": column, "value": value}
+        answer = self._process.ask("turn", self._about(model, prompt=_plain(prompt), top=top, **place))
+        return answer["was"], [tuple(each) for each in answer["rows"]]
+
+    def sorter(self, letters: str, watch: Progress | None = None) -> tuple[list[tuple[int, float, float]], str]:
+        """Train the sorter (lab/sorter.py): (step, loss, share sorted) on the way, and what it makes of six letters."""
+        answer = self._followed("sorter", {"letters": letters}, watch)
+        return [tuple(step) for step in answer["steps"]], answer["sorted"]
+
+    def compress(self, model: str, data: bytes, watch: Progress | None = None) -> Compressed:
+        """A file as the few bits that the model needs to be told what comes next. `watch` is told the tokens done and
+        the tokens there are."""
+        answer = self._followed("compress", self._about(model, data=b64encode(data).decode()), watch)
+        return Compressed(**answer | {"file": b64decode(answer["file"]), "model": model})
+
+    def decompress(self, model: str, file: bytes, watch: Progress | None = None) -> bytes:
+        """The data that `compress` made a file of, with the same model. Raises `DataError` for another kind of file."""
+        request = self._about(model, file=b64encode(file).decode())
+        return b64decode(self._followed("decompress", request, watch)["data"])
+
     def loaded(self) -> dict[str, int]:
         """The models that the process holds, by folder, and their sizes in bytes. Does not start the process."""
         if self.pid is None:
@@ -205,6 +261,14 @@ class Inference:
 
     def _about(self, model: str, **more: Any) -> dict[str, Any]:
         return {"model": str(self._resolve(model).resolve()), **more}
+
+    def _followed(self, route: str, request: dict[str, Any], watch: Progress | None) -> dict[str, Any]:
+        """The last line of an answer that tells how far it is."""
+        with closing(self._process.open(route, request)) as answer:
+            while "done" in (part := answer.line()):
+                if watch is not None:
+                    watch(part["done"], part["of"])
+        return part
 
     def _whole(self, model: str, prompt: Messages | str, sampling: SamplingConfig | None) -> Completion:
         with self.stream(model, prompt, sampling) as stream:

@@ -10,21 +10,17 @@ import copy
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from lab.chance import Key, keys_for, prompt_key
 from lab.config import PretrainConfig, SamplingConfig
 from lab.generate import Alternatives, Step, generate, score
-from lab.loaded_models import Loaded, LoadedModels
+from lab.loaded_models import Loaded
 from lab.model import new_model
+from lab.model_studies import Answer, Request, Studies
 from lab.one_nudge import nudge, to_json
 from lab.text_stream import TextStream, TextToken
 from lab.training_speed import training_speed
-from lab.turns import Turns
 from lab.windows import encode_documents, pack_documents
-
-Request = dict[str, Any]
-Answer = dict[str, Any]
 
 FLUSH_SECONDS = 0.04
 """Tokens of a stream travel together for this long: a page cannot show them faster."""
@@ -33,14 +29,8 @@ ROWS_AT_ONCE = 64
 """Prompts that are completed in one batch."""
 
 
-class Engine:
+class Engine(Studies):
     """The routes. `model` in a request is the folder of a model, `prompt` as in `lab/loaded_models.py`."""
-
-    def __init__(self, budget: int, device: str = "cpu") -> None:
-        """`budget`: bytes of memory for models."""
-        self._models = LoadedModels(budget, device)
-        self._device = device
-        self._turns = Turns()
 
     # --- models --------------------------------------------------------------------------------------------------
 
@@ -57,9 +47,6 @@ class Engine:
         """{model or null} → {}: give up a model, or all of them."""
         self._models.forget(Path(request["model"]) if request["model"] else None)
         return {}
-
-    def _get(self, request: Request) -> Loaded:
-        return self._models.get(Path(request["model"]))
 
     # --- reading -------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@
 
 It says its port on stdout as one line of JSON and ends when its stdin closes, so that it never outlives the app. Every
 question is a POST of a JSON object to /<route>, the routes being the methods of `lab/model_engine.py`. The answer is a
-JSON object, or for /stream and /complete one a line while the model writes; an error is {error, kind}. Hanging up stops
+JSON object, or for the `STREAMS` one a line while the model is at work; an error is {error, kind}. Hanging up stops
 the writing before the next token. /health answers while torch is still being imported; everything else waits for it.
 """
 
@@ -24,8 +24,11 @@ from typing import Any
 
 from lab.errors import LabError
 
-ANSWERS = ("models", "load", "unload", "prompt", "next", "score", "nudge", "speed")
-STREAMS = ("stream", "complete")
+ANSWERS = (
+    *("models", "load", "unload", "prompt", "next", "distribution", "score", "nudge", "speed"),
+    *("inside", "weights", "turn"),
+)
+STREAMS = ("stream", "complete", "compress", "decompress", "sorter")
 
 
 class ModelServer(ThreadingHTTPServer):

@@ -1,7 +1,8 @@
 """Text to tokens and back, for any tokenizer, without torch or transformers.
 
 A `Tokenizer` reads the `tokenizer.json` of a model folder with the `tokenizers` library. Two baselines stand beside it:
-`bytes` (256 tokens) and `characters` (one token per Unicode code point).
+`bytes` (256 tokens) and `characters` (one token per Unicode code point). OpenAI's encodings are made from their rank
+files (`lab/tiktoken_ranks.py`).
 
 What is promised: joining the `.bytes` of `encode(text)` gives `text.encode()` for every tokenizer that loses nothing,
 which is all byte-level BPE (GPT-2, Llama 3, Qwen, the bundled models) and SentencePiece vocabularies with byte fallback
@@ -20,7 +21,8 @@ import orjson
 import tokenizers
 
 from lab.errors import ModelError
-from lab.tokenizer_folder import Beside, read_beside
+from lab.tiktoken_ranks import PREFIX, specification
+from lab.tokenizer_folder import Beside, downloaded_tokenizer, read_beside
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets" / "models"
 
@@ -198,6 +200,11 @@ class FastTokenizer(Tokenizer):
             self.named_tokens.setdefault("eos_token", self.token_text(self.end_ids[0]))
 
     @cached_property
+    def specification(self) -> dict[str, Any]:
+        """The content of its tokenizer.json."""
+        return orjson.loads(self._specification)
+
+    @cached_property
     def _plain(self) -> tokenizers.Tokenizer:
         """The same tokenizer, for which control tokens in the text are ordinary text."""
         plain = tokenizers.Tokenizer.from_buffer(self._specification)
@@ -214,6 +221,14 @@ class FastTokenizer(Tokenizer):
 
     def strips(self, special_token: str) -> tuple[bool, bool]:
         return self._strips.get(special_token, (False, False))
+
+    def words(self, text: str) -> list[str]:
+        """The text as it is cut before the vocabulary is looked at, in the letters of the vocabulary."""
+        text = _well_formed(text)
+        if self._parsing.normalizer is not None:
+            text = self._parsing.normalizer.normalize_str(text)
+        cutter = self._parsing.pre_tokenizer
+        return [word for word, _ in cutter.pre_tokenize_str(text)] if cutter is not None else [text]
 
     def _encoding(self, text: str, parse_special: bool) -> tokenizers.Encoding:
         encoder = self._parsing if parse_special or not self.special_tokens else self._plain
@@ -252,7 +267,8 @@ class FastTokenizer(Tokenizer):
 
 
 def load_tokenizer(reference: str | Path | Tokenizer) -> Tokenizer:
-    """The tokenizer of a model folder (or of a tokenizer.json), of `bundled:<name>`, or `bytes` or `characters`.
+    """The tokenizer of a model folder (or of a tokenizer.json), of `bundled:<name>`, of a downloaded model of the Hub
+    (`org/name`), an encoding of OpenAI's such as `tiktoken:cl100k_base` (or its rank file), `bytes` or `characters`.
 
     Raises `ModelError` when there is none. References to runs are resolved by the workspace first.
     """
@@ -263,10 +279,19 @@ def load_tokenizer(reference: str | Path | Tokenizer) -> Tokenizer:
     if reference == "characters":
         return CharactersTokenizer()
     text = str(reference)
+    if text.startswith(PREFIX):
+        return _tiktoken(text.removeprefix(PREFIX))
+    if text.endswith(".tiktoken"):
+        return _tiktoken(Path(reference).stem, Path(reference).parent)
     path = ASSETS / text.removeprefix("bundled:") if text.startswith("bundled:") else Path(reference)
     file = path if path.suffix == ".json" else path / "tokenizer.json"
+    if not path.exists() and (cached := downloaded_tokenizer(text)):
+        path, file = cached.parent, cached
     if not path.exists():
-        raise ModelError(f"There is no tokenizer {text!r}: neither a folder, nor `bytes`, nor `characters`.")
+        raise ModelError(
+            f"There is no tokenizer {text!r}: neither a folder, nor a model of the Hub that has been downloaded, nor "
+            "`tiktoken:<name>`, `bytes` or `characters`."
+        )
     if not file.is_file():
         raise ModelError(
             f"The folder {path} has no tokenizer.json. An older kind of tokenizer is converted when its model is "
@@ -279,6 +304,13 @@ def load_tokenizer(reference: str | Path | Tokenizer) -> Tokenizer:
     if not isinstance(specification, dict) or "model" not in specification:
         raise ModelError(f"{file} is not a tokenizer: it has no `model` part.")
     return FastTokenizer(specification, file.parent, file.parent.name)
+
+
+def _tiktoken(name: str, folder: Path | None = None) -> FastTokenizer:
+    """One of OpenAI's encodings. Raises `ModelError` when its ranks are not on this machine."""
+    made = FastTokenizer(specification(name, byte_alphabet(), folder), name=name)
+    made.vocab_size = 1 + max(made.specification["model"]["vocab"].values())  # ids have gaps
+    return made
 
 
 def _well_formed(text: str) -> str:

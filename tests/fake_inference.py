@@ -4,8 +4,11 @@ import math
 import time
 from types import SimpleNamespace
 
+import numpy as np
+
 from lab.errors import ModelError
 from lab.inference import GeneratedToken, ScoredToken
+from lab.next_token import NextToken
 
 HALF = math.log(0.5)
 
@@ -72,6 +75,16 @@ class FakeInference:
         if model not in self.texts:
             raise ModelError(f"There is no model {model!r}.")
         return self.texts[model][0].top[:top] if not callable(self.texts[model]) else []
+
+    def next_distribution(self, model, prompt, continued=()):
+        if model not in self.texts:
+            raise ModelError(f"There is no model {model!r}.")
+        text = self.texts[model]
+        following = (text(prompt, continued) if callable(text) else text[len(continued) :]) or [token(0, "")]
+        shares = [math.exp(logprob) for _, _, logprob in following[0].top]
+        logprobs = np.log(np.array(shares) / sum(shares)).astype(np.float32)
+        names = {place: name for place, (_, name, _) in enumerate(following[0].top)}
+        return NextToken(logprobs, (1, 2, 3), len(continued), names)
 
     def score_reply(self, model, messages, reply, top=8):
         pieces = [piece for piece in reply.replace(" ", "\0 ").split("\0") if piece]

@@ -118,4 +118,4 @@ class FakeWorkspace:
         self.runs = SimpleNamespace(list=lambda: list(known.values()), get=get, start=None)
         self.models = FakeModels([base, *tuned, *models])
         self.history = FakeHistory()
-        self.datasets = SimpleNamespace(list=list)
+        self.datasets = SimpleNamespace(list=list, builtin=list)

@@ -200,3 +200,14 @@ def test_it_does_not_outlive_a_killed_app(tiny_model, tmp_path):
     app.wait()
     gone, _ = psutil.wait_procs([model_process], timeout=20)
     assert gone
+
+
+@pytest.mark.slow
+def test_a_file_compressed_with_a_model_comes_back(inference):
+    data = b"Mira lives in Oslo. She works as a baker. \xff"
+    told = []
+    made = inference.compress("tiny", data, lambda done, of: told.append((done, of)))
+    assert inference.decompress("tiny", made.file) == data
+    assert made.size == len(data) and made.model_bytes > 0 and made.model == "tiny"
+    assert abs(made.bits - made.ideal_bits) <= 0.001 * made.ideal_bits + 16
+    assert all(0 < done <= of == made.tokens for done, of in told)

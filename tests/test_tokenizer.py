@@ -1,6 +1,7 @@
 """Tokenizers: bytes and places by hand and by property, ids and texts against transformers."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.errors import ModelError
-from lab.tokenizer import byte_alphabet, load_tokenizer
+from lab.tokenizer import ASSETS, byte_alphabet, load_tokenizer
 from tests.tokenizer_samples import KINDS, SPECIAL, byte_level, save
 
 TRICKY = [
@@ -180,3 +181,15 @@ def test_an_unknown_reference_says_so():
 def test_importing_it_loads_neither_torch_nor_transformers():
     code = "import sys, lab.tokenizer, lab.chat_template; print({'torch', 'transformers'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_a_downloaded_model_of_the_hub_by_its_name(tmp_path, monkeypatch):
+    snapshot = tmp_path / "models--org--tiny" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (tmp_path / "models--org--tiny" / "refs").mkdir()
+    (tmp_path / "models--org--tiny" / "refs" / "main").write_text("abc")
+    shutil.copyfile(ASSETS / "base" / "tokenizer.json", snapshot / "tokenizer.json")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert load_tokenizer("org/tiny").ids("a river") == load_tokenizer("bundled:base").ids("a river")
+    with pytest.raises(ModelError, match="downloaded"):
+        load_tokenizer("org/other")

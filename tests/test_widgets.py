@@ -5,15 +5,18 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from lab.chat_template import ChatTemplate
 from lab.comparison import Shift, ShiftedToken
+from lab.config import SamplingConfig
+from lab.next_token import NextToken
 from lab.token_study import lengths, search, segments
 from lab.tokenizer import Token, load_tokenizer
 from tests.fake_inference import token
+from ui.parts.next_token import next_token_value
 from ui.widgets import (
-    bars_value,
     chat_value,
     conversations_value,
     encoded_tokens,
@@ -129,10 +132,16 @@ def test_a_growing_text_says_what_is_partial_and_what_is_control():
 
 
 def test_bars_before_and_after():
-    value = unpacked(bars_value([(1, "a", math.log(0.5)), (2, "b", math.log(0.25))], shares=[1.0, 0.0]))
-    assert [row["label"] for row in value["rows"]] == ["100 %", "cut"]
-    assert [row["before"] for row in value["rows"]] == [0.5, 0.25]
-    assert "before" not in unpacked(bars_value([(1, "a", -1.0)]))["rows"][0]
+    now = NextToken(np.log(np.array([0.5, 0.25, 0.25], dtype=np.float32)), (1,), 0, {0: "a", 1: "b", 2: "c"})
+    value = unpacked(next_token_value(now, SamplingConfig(temperature=1.0, top_k=1), now.texts.get))
+    assert [(row["text"], row["before"], row["after"]) for row in value["rows"]] == [
+        ("a", 0.5, 1.0), ("b", 0.25, 0.0), ("c", 0.25, 0.0),
+    ]  # fmt: skip
+    assert value["steps"] == [["model", 3], ["top-k", 1]]
+    assert value["chosen"] == {"id": 0, "text": "a", "start": 0.0, "end": 1.0}
+    assert [part["id"] for part in value["bar"]] == [0]
+    greedy = unpacked(next_token_value(now, SamplingConfig(temperature=0.0), now.texts.get))
+    assert greedy["coin"] is None
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from lab.errors import ConfigError
 
 Settings = TypeVar("Settings", bound=Config)
 
+LINE_BREAK = "⏎"
+"""Stands for a line break inside one of several texts, since each is a line of its field."""
 _SYMBOL = re.compile(r"\s*\(([^\sA-Za-z0-9]\S{0,2})\)\s*$")
 _WORDS = {
     "max_steps": "Steps",
@@ -145,7 +147,7 @@ class ConfigForm:
             if isinstance(value, Config):
                 updates |= self._updates(value, f"{prefix}{field.name}-")
             elif _settings_in(_hints(type(settings))[field.name]) is None:
-                updates[prefix + field.name] = "\n".join(value) if isinstance(value, tuple) else value
+                updates[prefix + field.name] = _lines(value) if isinstance(value, tuple) else value
         return updates
 
 
@@ -163,7 +165,8 @@ def component(settings: type[Config], name: str, default: Any, elem_id: str) -> 
     if hint is int or hint is float:
         return gr.Number(value=default, precision=0 if hint is int else None, **about)
     if typing.get_origin(hint) is tuple:
-        return gr.Textbox(value="\n".join(default), lines=2, max_lines=8, placeholder="one on each line", **about)
+        hint = f"one on each line; {LINE_BREAK} for a line break"
+        return gr.Textbox(value=_lines(default), lines=2, max_lines=8, placeholder=hint, **about)
     return gr.Textbox(value=default, max_lines=1, **about)
 
 
@@ -177,7 +180,7 @@ def value_of(settings: type[Config], name: str, value: Any, field: str) -> Any:
     if hint is float:
         return float(value)
     if typing.get_origin(hint) is tuple:
-        return tuple(line.strip() for line in (value or "").splitlines() if line.strip())
+        return tuple(line.strip().replace(LINE_BREAK, "\n") for line in (value or "").splitlines() if line.strip())
     return value
 
 
@@ -196,6 +199,10 @@ def description(settings: type[Config], name: str) -> str:
 def heading(text: str) -> None:
     """A heading inside a form. Our own words only."""
     gr.HTML(html_template=f"<h2>{text}</h2>", js_on_load=None, apply_default_css=False)
+
+
+def _lines(texts: tuple[str, ...]) -> str:
+    return "\n".join(text.replace("\n", LINE_BREAK) for text in texts)
 
 
 def _hints(settings: type[Config]) -> dict[str, Any]:

@@ -140,3 +140,27 @@ def test_fifty_thousand_tokens_open_and_scroll(page):
     page.locator("#tokens-view .row").evaluate("row => row.scrollTo(0, row.scrollHeight)")
     expect(page.locator("#tokens-view .chunk").last.locator(".token").first).to_be_attached()
     assert page.problems == []
+
+
+def test_a_tokenizer_is_trained_before_ones_eyes_and_used(serve, new_page, workspace):
+    page = new_page(serve(workspace, tabs=["start", "tokens"]))
+    open_tab(page, "tokens")
+    page.locator("#merging-part button.label-wrap").click()
+    page.fill("#merging-number input", "40")
+    page.click("#merging-start")
+    view = page.locator("#merging-view")
+    expect(view.locator(".scrub .number")).to_have_text("40 merges", timeout=60_000)
+    at_end = view.locator(".merging-text .token").count()
+    assert view.locator(".merging-text .token.newest").count() >= 1
+    view.locator("input[type=range]").fill("0")
+    expect(view.locator(".sentence")).to_contain_text("every byte is a token")
+    assert view.locator(".merging-text .token").count() > at_end
+    view.locator("input[type=range]").fill("1")
+    expect(view.locator(".sentence")).to_contain_text("id 256")
+    choose(page, "tokens-tokenizer", "own 1, 40 merges")
+    expect(page.locator("#tokens-view .row .token").first).to_be_visible()
+    page.locator("#encoding-part button.label-wrap").click()
+    page.fill("#encoding-word input, #encoding-word textarea", "the river")
+    steps = page.locator("#encoding-view .encoded-word").first.locator(".encoding-steps li")
+    expect(steps.last).to_contain_text("the", timeout=30_000)
+    assert page.problems == []

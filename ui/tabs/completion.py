@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -11,16 +11,26 @@ import gradio as gr
 from lab.config import SamplingConfig
 from lab.errors import ConfigError
 from ui.drafts import WRITING, Draft, write
-from ui.forms import ConfigForm, heading
-from ui.widgets import Value, bars_value, bars_view, note_view, packed, percent, stream_view
+from ui.forms import ConfigForm
+from ui.parts.branches import BranchesPart
+from ui.parts.builders import BuildersPart
+from ui.parts.compress import CompressPart
+from ui.parts.inside import InsidePart
+from ui.parts.next_token import NextTokenPart
+from ui.parts.regurgitation import RegurgitationPart
+from ui.parts.samples import SamplesPart
+from ui.parts.surprise import SurprisePart
+from ui.widgets import Value, note_view, packed, stream_value, stream_view
 
 if TYPE_CHECKING:
     from lab.workspace import Workspace
     from ui.page import Page
 
 PROMPT = "Once there was a"
-BARS = 10
-"""Next tokens shown as bars."""
+EXAMPLES = "\n".join(
+    ["ten: 10", "two: 2", "seven: 7", "four: 4", "nine: 9", "three: 3", "eight: 8", "five: 5", "one: 1", "six: 6"]
+)
+"""The table that the few-shot builder begins with."""
 
 _RAW = (
     "Why it rambles: a base model has only learned which token comes next in documents. It is not asked anything; "
@@ -49,6 +59,13 @@ class Completion:
                 self._place_inputs()
             with page.comes_out():
                 self._place_outputs()
+                self.branches = BranchesPart(page, self.draft, self.text, self.prompt)
+                SamplesPart(workspace, page, self.model, self.prompt, self.form)
+                BuildersPart(workspace, page, self.model, self.prompt, self.form.fields["stop"], EXAMPLES)
+                RegurgitationPart(workspace, page, self.draft)
+                SurprisePart(workspace, page, self.model)
+                CompressPart(workspace, page, self.model)
+                InsidePart(workspace, page, self.model, self.prompt)
         self._connect()
 
     def _place_inputs(self) -> None:
@@ -72,8 +89,7 @@ class Completion:
             empty="What the model writes will stand here.",
         )
         self.why = note_view(packed(_RAW), label="About this text", elem_id="completion-why")
-        heading("What may come right after the prompt")
-        self.bars = bars_view(label="Most likely next tokens", elem_id="completion-bars", elem_classes="scene")
+        self.next = NextTokenPart(self._workspace, self.form)
 
     def _connect(self) -> None:
         shown, tab = self._page.shown, self._page.tabs["completion"]
@@ -85,27 +101,40 @@ class Completion:
             tab.select(self._refresh, self.model, self.model, show_progress="hidden"), shown()(self._first)
         )
         choose = self.text.choose(shown("completion")(self._choose), self._inputs, self._outputs, **WRITING)
-        choose.then(self._buttons, self.draft, [self.complete, self.stop], queue=False)
+        over = choose.then(self._buttons, self.draft, [self.complete, self.stop], queue=False)
+        self.branches.keep_after(over)
         self.stop.click(lambda draft: draft.stop(), self.draft, None, queue=False)
         gr.on(
             [self.prompt.change, self.model.change, tab.select],
             shown()(self._look),
-            [self.prompt, self.model],
-            [self.bars, self.why, self._page.notice],
+            {self.prompt, self.model, *self.form.components},
+            self._looked,
             show_progress="hidden",
             trigger_mode="always_last",
         )
+        self._connect_steps()
         self._page.prompt.change(lambda prompt: prompt or gr.skip(), self._page.prompt, self.prompt)
 
-    def _then_write(self, event: Any, callback: Any) -> None:
-        """After `event`, write with `callback`; Stop can be pressed meanwhile."""
+    def _connect_steps(self) -> None:
+        """The text one token at a time, with the bars of the place where it is."""
+        shown, inputs = self._page.shown, {*self._inputs, self.next.now}
+        look = {"fn": shown()(self._look_on), "inputs": inputs, "outputs": self._looked, "show_progress": "hidden"}
+        for button, tokens in ((self.next.step, 1), (self.next.rest, None)):
+            write_on = shown("completion")(partial(self._step, tokens))
+            self._then_write(button.click(None), write_on, inputs).then(**look)
+        back = self.next.again.click(shown()(self._start_over), self._inputs, self._outputs, show_progress="hidden")
+        back.then(shown()(self._look), self._inputs, self._looked, show_progress="hidden")
+
+    def _then_write(self, event: Any, callback: Any, inputs: set[Any] | None = None) -> Any:
+        """After `event`, write with `callback`; Stop can be pressed meanwhile. Gives the last event."""
         buttons = [self.complete, self.stop]
         busy = event.then(
             lambda: (gr.update(interactive=False), gr.update(interactive=True)), None, buttons, queue=False
         )
-        busy.then(callback, self._inputs, self._outputs, **WRITING).then(
-            self._buttons, self.draft, buttons, queue=False
-        )
+        written = busy.then(callback, inputs or self._inputs, self._outputs, **WRITING)
+        over = written.then(self._buttons, self.draft, buttons, queue=False)
+        self.branches.keep_after(over)
+        return over
 
     @property
     def _inputs(self) -> set[Any]:
@@ -139,24 +168,55 @@ class Completion:
             kept = draft.with_choice(int(event.position), int(event.id))
             yield from self._write({**values, self.prompt: draft.prompt, self.model: draft.model}, kept)
 
-    def _write(self, values: Mapping[Any, Any], kept: list[Any] | None = None) -> Iterator[Value | None]:
+    def _write(
+        self, values: Mapping[Any, Any], kept: list[Any] | None = None, sampling: SamplingConfig | None = None
+    ) -> Iterator[Value | None]:
         """Write on from the prompt (and the kept tokens)."""
         if not values[self.model]:
             raise ConfigError("There is no model to write with. Choose one here.", "model")
-        sampling = self.form.read(values)
+        settings = sampling or self.form.read(values)
         inference = self._workspace.inference
-        yield from write(values[self.draft], inference, values[self.model], values[self.prompt], sampling, kept)
+        yield from write(values[self.draft], inference, values[self.model], values[self.prompt], settings, kept)
 
-    def _look(self, prompt: str, model: str | None) -> tuple[Value, Value]:
+    def _step(self, tokens: int | None, values: Mapping[Any, Any]) -> Iterator[Value | None]:
+        """Write so many tokens more after the place whose bars are shown, or all of them."""
+        sampling = self.form.read(values)
+        kept = self._written(values)
+        left = max(1, sampling.max_new_tokens - len(kept))
+        yield from self._write(values, kept, sampling.replace(max_new_tokens=tokens or left))
+
+    def _written(self, values: Mapping[Any, Any]) -> list[Any]:
+        """The tokens before the place whose bars are shown."""
+        draft, now = values[self.draft], values[self.next.now]
+        same = (draft.prompt, draft.model) == (values[self.prompt], values[self.model])
+        return draft.tokens[: now.position] if now is not None and same else []
+
+    def _start_over(self, values: Mapping[Any, Any]) -> Value:
+        """The prompt alone again."""
+        draft: Draft = values[self.draft]
+        draft.end(draft.begin(values[self.model] or "", values[self.prompt]))
+        return stream_value(draft.key, draft.prompt, [])
+
+    def _look_on(self, values: Mapping[Any, Any]) -> tuple[Any, ...]:
+        """What may come after all that is written."""
+        return self._look(values, [token.id for token in values[self.draft].tokens])
+
+    @property
+    def _looked(self) -> list[Any]:
+        return [self.next.bars, self.why, self.next.now, self.next.model_shown, self._page.notice]
+
+    def _look(self, values: Mapping[Any, Any], continued: Sequence[int] = ()) -> tuple[Any, ...]:
         """What may come next, and what to say about the text."""
+        model = values[self.model]
         if not model:
-            return bars_value([], note="No model is chosen."), packed(_RAW)
-        info = self._workspace.models.info(model)
-        top = self._workspace.inference.next_token(model, prompt, top=BARS)
-        return bars_value(top, note=rest_of(top, info.vocab_size)), packed(_TUNED if info.is_chat else _RAW)
+            return packed({"rows": [], "note": "No model is chosen."}), packed(_RAW), None, ""
+        now = self._workspace.inference.next_distribution(model, values[self.prompt], continued)
+        said = _TUNED if self._workspace.models.info(model).is_chat else _RAW
+        return self.next.drawn(now, self._sampling(values), model), packed(said), now, model
 
-
-def rest_of(top: list[tuple[int, str, float]], vocab_size: int) -> str:
-    """What the bars do not show."""
-    rest = max(0.0, 1 - sum(math.exp(logprob) for _, _, logprob in top))
-    return f"The other {vocab_size - len(top):,} tokens share {percent(rest)}."
+    def _sampling(self, values: Mapping[Any, Any]) -> SamplingConfig:
+        """The settings, or the usual ones while a number is being typed."""
+        try:
+            return self.form.read(values)
+        except ConfigError:
+            return SamplingConfig()

@@ -9,8 +9,11 @@ import gradio as gr
 
 from lab.chat_template import ChatTemplate
 from lab.errors import LabError
+from lab.merging import MergeTraining
+from lab.tiktoken_ranks import ENCODINGS, PREFIX, find
 from lab.token_study import lengths, search, segments
 from lab.tokenizer import Tokenizer, load_tokenizer
+from ui.parts.merges import EncodingPart, TrainingPart
 from ui.widgets import Value, encoded_tokens, packed, plain_view, token_value, token_view
 from ui.widgets.study import (
     aligned_value,
@@ -41,6 +44,8 @@ EXAMPLES = {
 """Texts that show something, by what they show."""
 
 BASELINES = [("Bytes", "bytes"), ("Characters", "characters")]
+OWN = "trained:"
+"""Begins the reference of a tokenizer that was trained on this page."""
 SHOWN_CHARACTERS = 200_000
 """A longer text is counted in full and shown up to here."""
 
@@ -81,6 +86,14 @@ def _text_part(tokenizers: Tokenizers, page: Page) -> list[gr.Dropdown]:
                 ladder = ladder_view(now[2], label="The text on every rung", elem_id="tokens-ladder")
             second = _second_part(tokenizers, page, text, tokenizer, special)
             _search_part(tokenizers, page, tokenizer)
+            EncodingPart(page, tokenizer, tokenizers.load)
+            training = TrainingPart(page, text, tokenizers.keep)
+            training.done.change(
+                lambda *now: tuple(map(tokenizers.dropdown, now, (True, False))),
+                [tokenizer, second],
+                [tokenizer, second],
+                show_progress="hidden",
+            )
     example.input(EXAMPLES.get, example, text, show_progress="hidden")
     study = page.shown()(lambda *values: study_text(tokenizers, *values))
     changes = [text.change, tokenizer.change, special.change]
@@ -143,21 +156,35 @@ def _conversation_part(tokenizers: Tokenizers, page: Page) -> list[gr.Dropdown]:
 
 
 class Tokenizers:
-    """The tokenizers at hand: of the workspace's models, and the two baselines. Keeps the last few loaded."""
+    """The tokenizers at hand: of the workspace's models, those trained here, OpenAI's encodings whose ranks are on this
+    machine, and the two baselines. Keeps the last few loaded."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._models = workspace.models
+        self._own = workspace.folder / "tokenizers"
         self._loaded = lru_cache(maxsize=4)(load_tokenizer)
 
     def load(self, reference: str) -> Tokenizer:
         """The tokenizer of a model reference, or `bytes`, or `characters`."""
-        if reference in ("bytes", "characters"):
+        if reference in ("bytes", "characters") or reference.startswith(PREFIX):
             return self._loaded(reference)
+        if reference.startswith(OWN):
+            return self._loaded(self._own / reference.removeprefix(OWN))
         return self._loaded(self._models.resolve(reference))
 
     def choices(self) -> list[tuple[str, str]]:
         """(name, reference) of what there is now."""
-        return [*((info.name, info.reference) for info in self._models.list()), *BASELINES]
+        own = sorted(path.parent.name for path in self._own.glob("*/tokenizer.json"))
+        models = ((info.name, info.reference) for info in self._models.list())
+        published = [(name, PREFIX + name) for name in ENCODINGS if find(name)]
+        return [*models, *((name, OWN + name) for name in own), *published, *BASELINES]
+
+    def keep(self, training: MergeTraining) -> str:
+        """Keep a tokenizer that was trained here; gives its reference."""
+        number = sum(1 for _ in self._own.glob("*")) + 1
+        name = f"own {number}, {len(training.merges):,} merges"
+        training.save(self._own / name)
+        return OWN + name
 
     def first(self) -> str:
         """What the page starts with: the first model whose tokenizer can be read, else bytes."""

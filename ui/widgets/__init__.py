@@ -4,7 +4,7 @@
 function that makes its value from the engine's objects.
 """
 
-from ui.widgets.bars import bars_value, bars_view, percent
+from ui.widgets.bars import percent
 from ui.widgets.base import Value, note_view, packed, plain_view, unpacked, widget
 from ui.widgets.chat import chat_value, chat_view, conversations_value
 from ui.widgets.compare import comparison_value, comparison_view, question_data, shift_data, whole_comparison
@@ -14,8 +14,6 @@ from ui.widgets.tokens import encoded_tokens, token_value, token_view
 __all__ = [
     "State",
     "Value",
-    "bars_value",
-    "bars_view",
     "chat_value",
     "chat_view",
     "comparison_value",
