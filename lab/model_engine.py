@@ -10,6 +10,7 @@ import copy
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from lab.chance import Key, keys_for, prompt_key
 from lab.config import PretrainConfig, SamplingConfig
