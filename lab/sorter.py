@@ -82,7 +82,7 @@ def train(seed: int = 0, steps: int = 400, every: int = 20) -> Iterator[tuple[St
         schedule.step()
         if step % every == 0 or step == steps:
             right = (sort(model, given_BL) == sorted_BL).all(-1).float().mean()
-            yield Step(step, float(loss), float(right)), model
+            yield Step(step, loss.item(), right.item()), model
 
 
 @torch.no_grad()
