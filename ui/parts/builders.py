@@ -12,6 +12,7 @@ from lab.errors import ConfigError
 from lab.few_shot import ASSISTANT, ASSISTANT_STOP, MOST_SHOTS, few_shot_prompt, is_right, read_table, shots_of
 from lab.intervals import wilson
 from ui.forms import LINE_BREAK
+from ui.parts.opening import while_open
 from ui.widgets import Value, token_value, token_view
 from ui.widgets.amounts import amounts_value, amounts_view
 
@@ -123,9 +124,8 @@ class BuildersPart:
             spans.append(_Placed(token, place, place + length))
             place += length
         info = self._workspace.models.info(model)
-        return token_value(
-            spans, [place < info.context_length for place in range(len(spans))], self._note(model, len(spans))
-        )
+        fits = [place < info.context_length for place in range(len(spans))]
+        return token_value(spans, None if all(fits) else fits, self._note(info, len(spans)))
 
     def _note(self, info: Any, tokens: int) -> str:
         window, left = info.context_length, info.context_length - tokens

@@ -9,6 +9,7 @@ import gradio as gr
 
 from lab.errors import ConfigError
 from ui.parts.following import followed
+from ui.parts.opening import while_open
 from ui.widgets import Value, packed, widget
 from ui.widgets.amounts import amounts_value, amounts_view
 
@@ -35,9 +36,8 @@ class InsidePart:
             self._place_sorter()
         look = page.shown()(self._look)
         inputs: list[Any] = [model, prompt, layer, head]
-        quiet: Any = {"show_progress": "hidden", "trigger_mode": "always_last"}
-        part.expand(look, inputs, [view, page.notice], **quiet)
-        gr.on([layer.change, head.change, model.change, prompt.change], look, inputs, [view, page.notice], **quiet)
+        changes = [each.change for each in (layer, head, model, prompt)]
+        while_open(part, look, inputs, [view, page.notice], changes)
 
     def _place_weight(self, part: gr.Accordion, model: gr.Dropdown, prompt: gr.Textbox) -> None:
         """Turn one weight and watch the bars."""

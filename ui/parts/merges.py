@@ -11,6 +11,7 @@ import gradio as gr
 from lab.errors import ConfigError
 from lab.merging import Merge, MergeTable, MergeTraining
 from lab.tokenizer import Tokenizer
+from ui.parts.opening import while_open
 from ui.widgets import Value
 from ui.widgets.merges import SAMPLE_BYTES, training_value, training_view, tree_value, tree_view
 
@@ -91,17 +92,11 @@ class EncodingPart:
 
     def __init__(self, page: Page, tokenizer: gr.Dropdown, load: Callable[[str], Tokenizer]) -> None:
         self._load = load
-        with gr.Accordion("Merge by merge", open=False, elem_id="encoding-part"):
+        with gr.Accordion("Merge by merge", open=False, elem_id="encoding-part") as part:
             word = gr.Textbox(" strawberry rivers", label="A few words", max_lines=1, elem_id="encoding-word")
             view = tree_view(label="The words while they are encoded", elem_id="encoding-view")
-        gr.on(
-            [word.change, tokenizer.change, page.tabs["tokens"].select],
-            page.shown()(self._encode),
-            [tokenizer, word],
-            [view, page.notice],
-            show_progress="hidden",
-            trigger_mode="always_last",
-        )
+        show = page.shown()(self._encode)
+        while_open(part, show, [tokenizer, word], [view, page.notice], [word.change, tokenizer.change])
 
     def _encode(self, reference: str | None, text: str) -> Value | None:
         """None for a tokenizer that does not work by merges."""
