@@ -78,15 +78,7 @@ class BuildersPart:
             view = token_view(label="Tokens of the prompt", elem_id="sent-view")
         show = page.shown()(self._sent)
         outputs: list[Any] = [view, page.notice]
-        part.expand(show, [model, prompt], outputs, show_progress="hidden")
-        gr.on(
-            [prompt.change, model.change],
-            show,
-            [model, prompt],
-            outputs,
-            show_progress="hidden",
-            trigger_mode="always_last",
-        )
+        while_open(part, show, [model, prompt], outputs, [prompt.change, model.change])
 
     def _few_shot(self, rows: str, question: str, shots: float) -> tuple[str, str]:
         table = read_table(rows)
