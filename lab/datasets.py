@@ -29,6 +29,7 @@ from lab.readers.census import Census, sentences
 from lab.readers.format import KINDS, Record
 from lab.readers.reading import Columns
 from lab.readers.report import Cancelled, Watch
+from lab.text_sources import TextSource, is_source
 
 _TOLD = ("name", "format", "rows", "source", "sha256", "fix", "fill", "from", "left_out")
 _ListOfInfos = list["DatasetInfo"]
@@ -86,13 +87,19 @@ class Datasets:
         cancelled: Cancelled | None = None,
         labels: Mapping[str, Any] | None = None,
     ) -> ImportReport:
-        """Read a file and store its examples under `name` (its own name when None).
+        """Read a file, a folder of texts, or `hub:org/name`, and store its examples under `name` (its own when None).
 
         The rows that can be used are kept and the others reported. `format`, `fix` and `fill` are those of `Reading`;
         `watch` is told how far it has come, and when `cancelled()` is true the import ends and leaves nothing. `labels`
         says which votes the rows stand on, where people made them here. Raises `DataError`, carrying the report, when
         no row can be used; also for a name that is taken or cannot be one.
         """
+        if is_source(path):
+            source = TextSource(str(path))
+            name = checked_name(name or name_from(Path(source.name)))
+            self._require_free(name, replace)
+            with source.written() as file:
+                return self.add(file, name, "documents", replace, watch=watch, cancelled=cancelled)
         path = Path(path)
         name = checked_name(name if name is not None else name_from(path))
         self._require_free(name, replace)

@@ -158,9 +158,7 @@ def _run(probe: Probe, answer: Answerer, n: int, world: World) -> ProbeResult:
 class Completes(Protocol):
     """What probes need of the app's `Inference`."""
 
-    def complete(self, model: str, prompt: str, sampling: SamplingConfig | None = None) -> Any: ...
-
-    def chat(self, model: str, messages: Any, sampling: SamplingConfig | None = None) -> Any: ...
+    def complete_many(self, model: str, prompts: Any, sampling: SamplingConfig | None = None) -> list[Any]: ...
 
 
 class Probes:
@@ -173,14 +171,18 @@ class Probes:
         """A table (pandas DataFrame) with one row per probe: name, n, right, share, low, high, meaning."""
         import pandas
 
-        results = run_probes(lambda items: [self._answer(model, item) for item in items], names=names, n=n or 50)
+        results = run_probes(partial(self._answers, model), names=names, n=n or 50)
         rows = [(r.name, r.n, r.right, r.share, r.low, r.high, r.meaning) for r in results]
         return pandas.DataFrame(rows, columns=["name", "n", "right", "share", "low", "high", "meaning"])
 
-    def _answer(self, model: str, item: Item) -> Answer:
-        sampling = SamplingConfig(temperature=0.0, max_new_tokens=item.max_new_tokens, stop=item.stop)
-        if isinstance(item.prompt, str):
-            given = self._inference.complete(model, item.prompt, sampling)
-        else:
-            given = self._inference.chat(model, list(item.prompt), sampling)
-        return Answer(given.text, given.finish in ("end", "stop"))
+    def _answers(self, model: str, items: Sequence[Item]) -> list[Answer]:
+        """The greedy answers: items of one length and stop are completed together."""
+        alike: dict[tuple[int, tuple[str, ...]], list[int]] = {}
+        for number, item in enumerate(items):
+            alike.setdefault((item.max_new_tokens, item.stop), []).append(number)
+        answers: dict[int, Answer] = {}
+        for (length, stop), numbers in alike.items():
+            sampling = SamplingConfig(temperature=0.0, max_new_tokens=length, stop=stop)
+            given = self._inference.complete_many(model, [items[number].prompt for number in numbers], sampling)
+            answers |= {n: Answer(each.text, each.finish in ("end", "stop")) for n, each in zip(numbers, given)}
+        return [answers[number] for number in range(len(items))]
