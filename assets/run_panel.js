@@ -6,7 +6,7 @@
   const { node } = nudge;
 
   // Calls `ask` every `every` ms while `root` is seen and the run is active; again when something may have changed.
-  const follow = ({ root, props, watch, every, ask }) => {
+  const follow = nudge.follow = ({ root, props, watch, every, ask }) => {
     const state = { busy: false, active: true, run: "" };
     const turn = async (force) => {
       if (props.value !== state.run) Object.assign(state, { run: props.value, active: true });

@@ -91,11 +91,25 @@ def reading(curve: Callable[[str], Curve], total_steps: int) -> str:
     if not math.isfinite(loss):
         return f"At step {steps[-1]:,} the loss is not a number any more."
     start = next((value for value in values if math.isfinite(value)), loss)
+    pairs = bool(curve("margin/train")[0])
     said = (
-        f"Step {steps[-1]:,} of {total_steps:,}: training loss {loss:.2f} nats per token (it began at {start:.2f}), "
-        f"the right next token typically gets {_share(loss)}."
+        f"Step {steps[-1]:,} of {total_steps:,}: training loss {loss:.2f} nats per {'pair' if pairs else 'token'} (it "
+        f"began at {start:.2f}), "
     )
+    if pairs:
+        said += f"what people preferred typically gets {_share(loss)}.{_right(curve)}"
+    else:
+        said += f"the right next token typically gets {_share(loss)}."
     return said + _heldout_sentence(curve("loss/heldout"))
+
+
+def _right(curve: Callable[[str], Curve]) -> str:
+    names = ("accuracy/heldout", "accuracy/heldout_low", "accuracy/heldout_high")
+    points = [curve(name)[1] for name in names]
+    if not all(points):
+        return ""
+    now, low, high = (100 * values[-1] for values in points)
+    return f" Of pairs kept aside it gets {now:.0f} % right (95 % interval {low:.0f} to {high:.0f} %)."
 
 
 def _share(loss: float) -> str:

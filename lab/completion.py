@@ -139,3 +139,17 @@ class Compressed:
     def stored(self) -> bool:
         """Whether the file holds the data as they are, because the model's code would not have been shorter."""
         return self.file[4:5] == b"\0"
+
+
+@dataclass(frozen=True)
+class TokenRewards:
+    """A conversation through the eyes of a reward model: its reward, and the tokens of its last reply."""
+
+    reward: float
+    tokens: list[tuple[str, float]]
+    """Text of each token, and its effect: the reward less what it is without that token."""
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """The rewards as the model process sends them."""
+        return cls(values["reward"], [(token["text"], token["effect"]) for token in values["tokens"]])

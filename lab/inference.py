@@ -23,6 +23,7 @@ from lab.completion import (
     PromptToken,
     Scored,
     ScoredToken,
+    TokenRewards,
     alternatives,
 )
 from lab.config import PretrainConfig, SamplingConfig
@@ -45,6 +46,7 @@ __all__ = [
     "PromptToken",
     "Scored",
     "ScoredToken",
+    "TokenRewards",
     "TokenStream",
 ]
 
@@ -232,6 +234,17 @@ class Inference:
         """The data that `compress` made a file of, with the same model. Raises `DataError` for another kind of file."""
         request = self._about(model, file=b64encode(file).decode())
         return b64decode(self._followed("decompress", request, watch)["data"])
+
+    def reward(self, model: str, conversations: Sequence[Messages]) -> list[float]:
+        """What a reward model gives each conversation; the reply that is judged comes last."""
+        plain = [_plain(messages) for messages in conversations]
+        return self._process.ask("reward", self._about(model, conversations=plain))["rewards"]
+
+    def reward_without(self, model: str, messages: Messages) -> TokenRewards:
+        """What a reward model gives a conversation, and by how much each token of the last reply moves it."""
+        return TokenRewards.from_json(
+            self._process.ask("reward_without", self._about(model, messages=_plain(messages)))
+        )
 
     def loaded(self) -> dict[str, int]:
         """The models that the process holds, by folder, and their sizes in bytes. Does not start the process."""

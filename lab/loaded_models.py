@@ -13,6 +13,7 @@ from typing import Any
 from lab.chat_template import ChatTemplate
 from lab.conversation import Message
 from lab.errors import ModelError
+from lab.model_folder import is_reward_model
 from lab.tokenizer import Tokenizer, load_tokenizer
 
 Prompt = str | Sequence[Mapping[str, str]]
@@ -28,6 +29,11 @@ class Loaded:
     tokenizer: Tokenizer
     size: int
     """Bytes of memory that its weights take."""
+
+    @property
+    def is_reward(self) -> bool:
+        """Whether it is a reward model."""
+        return is_reward_model(self.folder)
 
     @cached_property
     def template(self) -> ChatTemplate:
@@ -120,9 +126,11 @@ class LoadedModels:
 
     def _load(self, folder: Path) -> Loaded:
         from lab.model import load_model
+        from lab.scalar_head import load_reward_model
 
+        load = load_reward_model if is_reward_model(folder) else load_model
         try:
-            model = load_model(folder, device=self._device).eval()
+            model = load(folder, device=self._device).eval()
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "memory" not in str(error):
                 raise

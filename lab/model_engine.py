@@ -41,7 +41,7 @@ class Engine(Studies):
 
     def load(self, request: Request) -> Answer:
         """{model} → {}: load a model, so that the first question is answered at once."""
-        self._get(request)
+        self._models.get(Path(request["model"]))
         return {}
 
     def unload(self, request: Request) -> Answer:

@@ -18,6 +18,8 @@ LONGEST_HEADER = 100 << 20
 """Bytes; the safetensors library refuses longer ones too."""
 DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I8": "int8", "U8": "uint8"}
 
+CLASSIFIER = "ForSequenceClassification"
+"""How the architectures of reward models end: with one label they give a number."""
 CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 """How the architectures end that continue a text. The last is of models that see pictures too: they may load."""
 
@@ -57,6 +59,8 @@ def require_causal(config: dict[str, Any], reference: str) -> None:
             f"{reference} needs Python code of its own (its config.json has an auto_map, and transformers does not "
             f"know {kind!r}). Code that comes with a model is not run here. Take a model that transformers knows."
         )
+    if _gives_one_number(config):
+        return
     if config.get("is_encoder_decoder") or (made_of and not any(name.endswith(CAUSAL) for name in made_of)):
         raise ModelError(
             f"{reference} is a {made_of[0] if made_of else kind}: not a causal language model, which continues a text. "
@@ -84,7 +88,13 @@ def is_reward_model(folder: Path) -> bool:
     if is_adapter(folder):
         return read_json(folder / "adapter_config.json").get("task_type") == "SEQ_CLS"
     architectures = read_json(folder / "config.json").get("architectures") or []
-    return any(str(name).endswith("ForSequenceClassification") for name in architectures)
+    return any(str(name).endswith(CLASSIFIER) for name in architectures)
+
+
+def _gives_one_number(config: dict[str, Any]) -> bool:
+    """Whether a config.json is of a model for sequence classification with a single label. (Two need no id2label.)"""
+    names = config.get("architectures") or []
+    return any(str(name).endswith(CLASSIFIER) for name in names) and len(config.get("id2label") or (0, 1)) == 1
 
 
 def weight_files(folder: Path) -> list[Path]:

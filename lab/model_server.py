@@ -26,7 +26,7 @@ from lab.errors import LabError
 
 ANSWERS = (
     *("models", "load", "unload", "prompt", "next", "distribution", "score", "nudge", "speed"),
-    *("inside", "weights", "turn"),
+    *("inside", "weights", "turn", "reward", "reward_without"),
 )
 STREAMS = ("stream", "complete", "compress", "decompress", "sorter")
 

@@ -1,4 +1,4 @@
-"""What the model process does beyond reading and writing: one choice in full, files compressed.
+"""What the model process does beyond reading and writing: one choice in full, rewards, files compressed.
 See `lab/model_engine.py`."""
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from typing import Any
 import torch
 
 from lab.compression import Coded, coding, decoding, is_stored
+from lab.errors import ModelError
 from lab.generate import next_logits
 from lab.insides import look_inside, parts, turned
 from lab.loaded_models import Loaded, LoadedModels
+from lab.scalar_head import SCORED_AT_ONCE, rewards, rewards_of_ids
 from lab.turns import Turns
 
 Request = dict[str, Any]
@@ -38,7 +40,43 @@ class Studies:
         self._turns = Turns()
 
     def _get(self, request: Request) -> Loaded:
-        return self._models.get(Path(request["model"]))
+        loaded = self._models.get(Path(request["model"]))
+        if loaded.is_reward:
+            raise ModelError("This is a reward model: it gives a number for a reply and writes nothing.")
+        return loaded
+
+    def _get_reward(self, request: Request) -> Loaded:
+        loaded = self._models.get(Path(request["model"]))
+        if not loaded.is_reward:
+            raise ModelError("This model writes text; it gives no reward. Choose a reward model.")
+        return loaded
+
+    def reward(self, request: Request) -> Answer:
+        """{model, conversations} → {rewards}: what a reward model gives each conversation, its last reply included."""
+        loaded = self._get_reward(request)
+        found: list[float] = []
+        for start in range(0, len(request["conversations"]), SCORED_AT_ONCE):
+            part = request["conversations"][start : start + SCORED_AT_ONCE]
+            with self._turns.turn():
+                found += rewards(loaded.model, loaded.template, part)
+        return {"rewards": found}
+
+    def reward_without(self, request: Request) -> Answer:
+        """{model, messages} → {reward, tokens: [{text, effect}]}: the reward of a conversation, and by how much each
+        token of its last reply moves it: the reward less what it is without that token."""
+        loaded = self._get_reward(request)
+        before, reply = loaded.reply_ids(request["messages"][:-1], request["messages"][-1]["content"])
+        after = loaded.template.encode(request["messages"]).ids[len(before) + len(reply) :]
+        texts = [[*before, *reply, *after]]
+        texts += [[*before, *reply[:n], *reply[n + 1 :], *after] for n in range(len(reply))]
+        found: list[float] = []
+        for start in range(0, len(texts), SCORED_AT_ONCE):
+            with self._turns.turn():
+                found += rewards_of_ids(loaded.model, texts[start : start + SCORED_AT_ONCE])
+        effects = [found[0] - without for without in found[1:]]
+        named = {id: text for text, id in loaded.tokenizer.special_tokens.items()}
+        texts_of = [named.get(id) or loaded.token_bytes(id).decode("utf-8", "replace") for id in reply]
+        return {"reward": found[0], "tokens": [{"text": t, "effect": e} for t, e in zip(texts_of, effects)]}
 
     @torch.inference_mode()
     def distribution(self, request: Request) -> Answer:

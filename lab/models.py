@@ -43,6 +43,8 @@ class ModelInfo:
     dtype: str
     is_chat: bool
     """Whether it was trained to answer (has a chat template; of our own: was more than pretrained)."""
+    is_reward: bool = False
+    """Whether it gives a number for a conversation and writes nothing: a reward model."""
 
 
 ModelInfos = list[ModelInfo]
@@ -101,6 +103,20 @@ class Models:
         model_folder.require_model(folder, reference)
         return folder
 
+    def resolve_reward(self, reference: str) -> Path:
+        """The folder of a reward model. Raises `ModelError` when it is a model that writes."""
+        folder = self.resolve(reference)
+        if not model_folder.is_reward_model(folder):
+            raise ModelError(f"{reference} writes text; a reward model is wanted, trained from preferences.")
+        return folder
+
+    def resolve_writer(self, reference: str) -> Path:
+        """The folder of a model that writes. Raises `ModelError` when it is a reward model."""
+        folder = self.resolve(reference)
+        if model_folder.is_reward_model(folder):
+            raise ModelError(f"{reference} is a reward model: it gives a number for a reply and writes nothing.")
+        return folder
+
     def _folder(self, reference: str) -> Path:
         kind, _, name = reference.partition(":")
         if not reference.strip():
@@ -152,7 +168,10 @@ class Models:
         base = self._base_of_adapter(folder) if model_folder.is_adapter(folder) else None
         config = model_folder.read_json(folder / "config.json")
         own = model_folder.weights(folder)
-        if algorithm:
+        is_reward = model_folder.is_reward_model(folder)
+        if is_reward:
+            is_chat = False
+        elif algorithm:
             is_chat = algorithm not in BASE_ALGORITHMS
         else:
             is_chat = model_folder.has_chat_template(folder) and reference != "bundled:base"
@@ -169,6 +188,7 @@ class Models:
             parent=parent or (base.reference if base else None),
             dtype=base.dtype if base else str(config.get("dtype") or config.get("torch_dtype") or own.dtype),
             is_chat=is_chat,
+            is_reward=is_reward,
         )
 
     def _origin(self, reference: str, folder: Path) -> tuple[Kind, str, str | None, str]:

@@ -16,6 +16,7 @@ from lab.errors import ConfigError, DataError, RunError
 from lab.index import Index
 from lab.index_rows import RunEntry
 from lab.ingest import Ingest
+from lab.rewards import model_references
 from lab.run import Run
 from lab.run_dir import RunDir
 from lab.run_state import ENDED, RESUMABLE
@@ -71,9 +72,11 @@ class Runs:
         model, dataset = getattr(config, "model", ""), getattr(config, "dataset", "")
         tokenizer = getattr(config, "tokenizer", "")
         if model:
-            about |= {"model": model, "model_folder": str(self._models.resolve(model))}
+            about |= {"model": model, "model_folder": str(self._models.resolve_writer(model))}
         elif tokenizer:
             about["model_folder"] = str(self._models.resolve(tokenizer))
+        if references := model_references(getattr(config, "reward", "")):
+            about["reward_folders"] = {each: str(self._models.resolve_reward(each)) for each in references}
         self._require_dataset(dataset, config)
         return about | {"dataset": dataset}
 

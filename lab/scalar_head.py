@@ -24,6 +24,7 @@ from lab.errors import ModelError
 from lab.model import copy_tokenizer, fill, load_model, parent_of, read_about, read_weights
 from lab.model_folder import is_adapter, is_reward_model
 from lab.preference_batching import pack_whole
+from lab.rewards import Reward, Sample, Score
 from lab.run_dir import write_json
 from lab.tokenizer import Tokenizer, load_tokenizer
 from lab.transformer import Transformer, TransformerConfig, unsupported
@@ -148,13 +149,30 @@ def save_adapted_reward_model(model: RewardModel, folder: Path | str, parent: Pa
 # --- asking ---
 
 
-@torch.no_grad()
+def reward_of(folder: Path | str, device: str = "cpu") -> Reward:
+    """The reward model in a folder as a reward like any other: it reads each sample's prompt and completion."""
+    model, template = load_reward_model(folder, device=device), ChatTemplate.from_folder(folder)
+
+    def judge(samples: Sequence[Sample]) -> list[Score]:
+        names = ("user", "assistant")
+        texts = [(sample.prompt, sample.completion) for sample in samples]
+        asked = [[{"role": r, "content": text} for r, text in zip(names, pair)] for pair in texts]
+        return [Score(value) for value in rewards(model, template, asked)]
+
+    return judge
+
+
 def rewards(
     model: RewardModel, template: ChatTemplate, conversations: Sequence[Sequence[Mapping[str, Any]]]
 ) -> list[float]:
-    """The reward of each conversation (messages, the assistant's reply last). What is longer than the model reads is
-    scored where it is cut."""
-    ids = [template.encode(messages, model.context_length).ids for messages in conversations]
+    """The reward of each conversation (messages, the assistant's reply last)."""
+    return rewards_of_ids(model, [template.encode(messages).ids for messages in conversations])
+
+
+@torch.no_grad()
+def rewards_of_ids(model: RewardModel, ids: Sequence[Sequence[int]]) -> list[float]:
+    """The reward of each text, given as tokens. What is longer than the model reads is scored where it is cut."""
+    ids = [text[: model.context_length] for text in ids]
     order = sorted(range(len(ids)), key=lambda number: len(ids[number]))
     device = next(model.parameters()).device
     found = [0.0] * len(ids)

@@ -39,7 +39,8 @@ create table annotations (run_id varchar, name varchar, note varchar, tags varch
 create table journal_position ("offset" bigint);
 create table models (
     reference varchar, name varchar, kind varchar, folder varchar, parameters bigint, context_length integer,
-    architecture varchar, vocab_size integer, parent varchar, dtype varchar, is_chat boolean
+    architecture varchar, vocab_size integer, parent varchar, dtype varchar, is_chat boolean,
+    is_reward boolean
 );
 create table votes (
     id varchar, project varchar, pair varchar, annotator varchar, model_a varchar, model_b varchar, outcome varchar,

@@ -46,6 +46,10 @@ class TransformersReward(TransformersModel):
     def load(cls, folder: Path, dtype: torch.dtype) -> Self:
         """The network in a folder. Raises `ModelError` when transformers cannot load it, or it has several numbers."""
         model = cls._from_pretrained(folder, dtype=dtype)
+        if not hasattr(model.network, "score"):
+            raise ModelError(
+                f"{folder} is a {type(model.network).__name__}, which reads in both directions: no reward."
+            )
         if (labels := model.network.config.num_labels) != 1:
             raise ModelError(f"{folder} is a classifier of {labels} classes, not a reward model.")
         return model

@@ -41,7 +41,7 @@ def model(reference, name, parent=None, **values):
         **{
             "reference": reference, "name": name, "folder": Path("/nowhere"), "kind": reference.partition(":")[0],
             "parameters": 1_200_000, "context_length": 1024, "architecture": "LlamaForCausalLM", "vocab_size": 4096,
-            "parent": parent, "dtype": "float32", "is_chat": parent is not None,
+            "parent": parent, "dtype": "float32", "is_chat": parent is not None, "is_reward": False,
         }
         | values
     )  # fmt: skip

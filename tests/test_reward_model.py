@@ -20,7 +20,14 @@ from lab.intervals import wilson
 from lab.model import copy_tokenizer, load_model
 from lab.preference_batching import encode_pairs, pack_rankings, pack_whole, rankings
 from lab.run_dir import read_jsonl
-from lab.scalar_head import load_reward_model, rewards, save_reward_model, with_scalar_head
+from lab.scalar_head import (
+    load_reward_model,
+    reward_of,
+    rewards,
+    rewards_of_ids,
+    save_reward_model,
+    with_scalar_head,
+)
 from lab.tokenizer import load_tokenizer
 from tests.tiny import PAIRS, make_preference_run, make_tiny_model, series, work_here
 
@@ -211,6 +218,66 @@ def test_parts_of_a_batch_give_the_step_of_the_whole(tiny_model, tmp_path):
     assert all(math.isclose(whole[step], cut[step], rel_tol=1e-5) for step in whole)
 
 
+# --- in use ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_model, tmp_path_factory):
+    """A run folder whose model likes what `PAIRS` say."""
+    config = QUICK.replace(max_steps=30, batch_size=8, learning_rate=1e-2, eval_every=0, checkpoint_every=0)
+    run = make_preference_run(tmp_path_factory.mktemp("runs"), tiny_model, config)
+    work_here(run)
+    return run
+
+
+def test_it_is_a_reward_like_any_other(trained):
+    from lab.rewards import Sample
+
+    row = PAIRS[3]
+    samples = [Sample(row["prompt"][0]["content"], row[name]) for name in ("chosen", "rejected")]
+    chosen, rejected = reward_of(trained.model)(samples)
+    assert chosen.value > rejected.value
+    assert not chosen.error
+
+
+def test_the_model_process_gives_rewards_and_what_each_token_does(trained, tiny_model):
+    from lab.model_engine import Engine
+
+    engine, model = Engine(1 << 30), str(trained.model)
+    row = PAIRS[3]
+    asked = [[*row["prompt"], {"role": "assistant", "content": row[name]}] for name in ("chosen", "rejected")]
+    (chosen, rejected) = engine.reward({"model": model, "conversations": asked})["rewards"]
+    assert chosen > rejected
+    found = engine.reward_without({"model": model, "messages": asked[0]})
+    assert found["reward"] == pytest.approx(chosen, abs=1e-5)
+    texts = [token["text"] for token in found["tokens"]]
+    assert "".join(texts) == row["chosen"] + "<|end|>"
+    template = ChatTemplate.from_folder(trained.model)
+    whole = template.encode(asked[0]).ids
+    first = len(whole) - len(texts)
+    without = rewards_of_ids(load_reward_model(trained.model), [whole[:first] + whole[first + 1 :]])[0]
+    assert found["tokens"][0]["effect"] == pytest.approx(chosen - without, abs=1e-5)
+    with pytest.raises(ModelError, match="it gives a number"):
+        engine.prompt({"model": model, "prompt": "Hello"})
+    with pytest.raises(ModelError, match="gives no reward"):
+        engine.reward({"model": str(tiny_model), "conversations": asked})
+
+
+def test_a_reward_model_is_known_as_one_and_is_no_start_for_writing(trained, tmp_path):
+    from tests.parts import Parts, settings
+
+    with Parts(tmp_path) as parts:
+        reference = str(trained.model)
+        info = parts.models.add(reference)
+        assert info.is_reward and not info.is_chat
+        assert not parts.models.info("bundled:base").is_reward
+        assert parts.models.resolve_reward(reference) == trained.model.resolve()
+        with pytest.raises(ModelError, match="a reward model is wanted"):
+            parts.models.resolve_reward("bundled:base")
+        with pytest.raises(ModelError, match="writes nothing"):
+            parts.runs.start(settings(5, model=reference))
+
+
 # --- folders ---------------------------------------------------------------------------------------------------------
 
 
@@ -253,3 +320,15 @@ def test_a_head_on_a_network_of_transformers(tiny_model, tmp_path, lora):
     asked = [[*row["prompt"], {"role": "assistant", "content": row["rejected"]}] for row in PAIRS[8:]]
     again = rewards(load_reward_model(run.model), ChatTemplate.from_folder(run.model), asked)
     assert again == pytest.approx([scores[n]["rejected"] for n in range(4)], abs=1e-4)
+
+
+def test_margins_and_ties_of_an_uploaded_file_are_kept(tmp_path):
+    from lab.datasets import Datasets
+    from lab.run_dir import write_jsonl
+
+    file = tmp_path / "graded.jsonl"
+    rows = [{"prompt": "Hi", "chosen": f"Hello {n}", "rejected": "What?"} for n in range(3)]
+    write_jsonl(file, [rows[0] | {"margin": 1.5}, rows[1] | {"tie": True}, rows[2] | {"margin": None}])
+    sets = Datasets(tmp_path / "sets")
+    assert sets.add(file, "graded").rows == 3
+    assert [(pair.margin, pair.tie) for pair in sets.records("graded")] == [(1.5, False), (0.0, True), (0.0, False)]

@@ -53,7 +53,8 @@ def build(workspace: Workspace, tabs: Iterable[str] = tuple(TABS)) -> gr.Blocks:
 
 def model_in_hand(workspace: Workspace) -> str:
     """What a fresh page starts with: the newest model made here, or the bundled base."""
-    made = [run for run in workspace.runs.list() if run.status in ("finished", "stopped")]
+    ended = [run for run in workspace.runs.list() if run.status in ("finished", "stopped")]
+    made = [run for run in ended if run.algorithm != "reward_model"]
     return max(made, key=lambda run: run.created).model if made else "bundled:base"
 
 

@@ -83,8 +83,12 @@ class Page:
         return gr.Row(elem_classes=["two-columns"], equal_height=False)
 
     def model_choices(self) -> list[tuple[str, str]]:
-        """(name, reference) of the models at hand, for a dropdown."""
-        return [(info.name, info.reference) for info in self.workspace.models.list()]
+        """(name, reference) of the models at hand that write text, for a dropdown."""
+        return [(info.name, info.reference) for info in self.workspace.models.list() if not info.is_reward]
+
+    def reward_choices(self) -> list[tuple[str, str]]:
+        """(name, reference) of the reward models at hand, the newest first, for a dropdown."""
+        return [(info.name, info.reference) for info in self.workspace.models.list() if info.is_reward]
 
     def colour(self, reference: str) -> int:
         """Which model colour is this model's, everywhere: 0 for what was not made here, else by order of birth."""

@@ -57,6 +57,20 @@ PRETRAINING = (
 """Those of a run that learns from documents."""
 
 
+PREFERENCES = (
+    Chart(TRAINING[0].title, TRAINING[0].curves, "nats per pair", True),
+    Chart(
+        "Held-out accuracy",
+        (("accuracy/heldout", "right"), ("accuracy/heldout_low", "95 % low"), ("accuracy/heldout_high", "95 % high")),
+        "share of the pairs",
+    ),
+    Chart("Rewards", (("reward/chosen", "chosen"), ("reward/rejected", "rejected"))),
+    Chart("Calibration error", (("calibration/heldout", "held-out"),)),
+    *TRAINING[1:],
+)
+"""Those of a run that learns from preference pairs."""
+
+
 def live_plot(page: Page, elem_id: str, label: str) -> gr.HTML:
     """A plot to place; its value comes from `plot_value`."""
     functions = [_named("update", partial(update, page.workspace)), _named("finer", partial(finer, page.workspace))]

@@ -185,7 +185,8 @@ def buttons(run: Run) -> list[dict[str, str]]:
     if status == "paused":
         return [resume, stop, kill]
     compare = {"action": "compare", "name": "Compare with the base", "go": "compare", "primary": "yes"}
-    kept = [compare] if status in ("finished", "stopped") and run.step else []
+    writes = run.algorithm != "reward_model"
+    kept = [compare] if status in ("finished", "stopped") and run.step and writes else []
     return [*kept, *smaller(run), *([resume] if status != "finished" else [])]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 from lab.preference import PreferencePair
@@ -84,11 +86,19 @@ class ChosenRejected(Format):
         sides = [_side(fields.value(names)) for names in (CHOSEN, REJECTED)]
         if all(map(_is_conversation, sides)):
             shared, chosen, rejected = _split(sides[0], sides[1], mending)
-            return [make_pair(_same_prompt(prompt, shared, mending), chosen, rejected, mending)]
-        chosen, rejected = (_last_of(side) for side in sides)
+            prompt = _same_prompt(prompt, shared, mending)
+        else:
+            chosen, rejected = (_last_of(side) for side in sides)
         if not prompt:
             raise missing(fields, "prompt", ("prompt",))
-        return [make_pair(prompt, chosen, rejected, mending)]
+        return [_graded(make_pair(prompt, chosen, rejected, mending), fields)]
+
+
+def _graded(pair: PreferencePair, fields: Fields) -> PreferencePair:
+    """The pair with its `margin` (by how much the chosen reply is better, as TRL has it) or marked as a tie."""
+    margin, tie = fields.get("margin"), fields.get("tie")
+    known = isinstance(margin, (int, float)) and not isinstance(margin, bool) and math.isfinite(margin)
+    return replace(pair, margin=float(margin) if known else 0.0, tie=tie is True)
 
 
 def _side(value: Any) -> Any:

@@ -19,6 +19,7 @@ from lab.rl import Practice
 from lab.rollout import Prompt
 from lab.rollout_record import RolloutRecord
 from lab.run_dir import RunDir, read_jsonl
+from lab.scalar_head import reward_of
 from lab.tokenizer import Tokenizer
 from lab.worker.around import finish, surroundings, usable_length
 
@@ -50,11 +51,12 @@ def work(run: RunDir, config: RolloutConfig, report: RunReporter, train: Page) -
     shown = chat_prompts(config.sample_prompts, questions, template, room)
     around = surroundings(run, config, report, save, shown.answers)
     reference = load_model(parent).to(around.accelerator.device).eval().requires_grad_(False)
+    folders = run.about().get("reward_folders", {})
     practice = Practice(
         prompts=prompts,
         heldout=prompts_of(measured, template, room),
         begun=prompts_of(measured, template, room, common_start(heldout)),
-        reward=make_reward(config.reward),
+        reward=make_reward(config.reward, lambda name: reward_of(folders[name], str(around.accelerator.device))),
         decode=template.tokenizer.decode_reply,
         end_ids=frozenset([*model.end_ids, *template.end_ids]),
         reference=reference,
