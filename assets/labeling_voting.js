@@ -27,6 +27,7 @@
       const project = value?.project || null;
       if (project && project.id === this.project?.id) { Object.assign(this.project, project); return; }
       this.outbox?.close();
+      clearTimeout(this.asking);
       this.project = project;
       this.root.classList.toggle("has-output", Boolean(project));
       if (!project) {
@@ -78,6 +79,7 @@
       this.queue = [...this.queue.filter(stays), ...fresh];
       if (!this.current && !this.waits) this.next();
       else this.prepare();
+      this.askAgain(answer.results.length > 0);
       window.dispatchEvent(new CustomEvent("nudge-votes", { detail: { project: this.project.id, done: answer.results.length } }));
     }
 
@@ -92,8 +94,14 @@
     next() {
       this.current = this.queue.shift() || null;
       this.showPair();
+    }
+
+    /** While models still write and fewer pairs are here than wanted, look again: soon after a vote, then less often. */
+    askAgain(voted) {
       clearTimeout(this.asking);
-      if (!this.current && this.more && this.want) this.asking = setTimeout(() => this.outbox.send(), 700);
+      if (!this.more || this.queue.length >= this.want - 1) return;
+      this.pause = voted || !this.current ? 500 : Math.min(2 * (this.pause || 500), 8000);
+      this.asking = setTimeout(() => (this.root.offsetParent === null ? this.askAgain(false) : this.outbox.send()), this.pause);
     }
 
     comeBack(pair, remarks = null) {

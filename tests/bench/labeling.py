@@ -24,6 +24,7 @@ from playwright.sync_api import sync_playwright
 
 from lab import open_workspace
 from lab.labeling import Labeling, Project
+from lab.labeling.project import Answer, Item
 from lab.workspace import Workspace
 from tests.browser.conftest import ARGUMENTS, chromium
 from ui.app import build, serve_blocks
@@ -94,18 +95,24 @@ def keys(presses: int) -> list[float]:
 
 
 def _keep_writing(project: Project, stop: threading.Event) -> None:
-    """Another person who takes a pair as soon as it is written."""
-    while not stop.wait(0.05):
-        pairs = project.upcoming("another", 12)
-        for pair in pairs[:4]:
+    """Another person, three votes a second: their pairs are written all the time."""
+    while not stop.wait(0.3):
+        for pair in project.upcoming("another", 4)[:1]:
             project.record(pair.id, "tie", "another")
+
+
+def _ready_made(number: int) -> Item:
+    prompt = {"role": "user", "content": f"Question {number}?"}
+    return Item(f"item {number}", (prompt,), (Answer("one", TEXT * 15), Answer("other", f"{number}. {TEXT}")))
 
 
 def thirty(seconds: float) -> tuple[list[float], int]:
     """Milliseconds of every vote of thirty people, and how many requests failed."""
     waits: list[float] = []
     failed: list[str] = []
-    with served(20_000) as (address, workspace, project):
+    with served(1) as (address, workspace, _):
+        project = workspace.labeling.create("ready made")
+        project.add_items(_ready_made(n) for n in range(PEOPLE * 40))
 
         def work(number: int) -> None:
             with httpx.Client(base_url=address, trust_env=False, timeout=30) as client:
