@@ -1,7 +1,7 @@
 """The workspace: one folder that holds everything, and the parts of the app that work on it.
 
 runs/              one folder per run              datasets/          uploaded sets
-labeling/          one folder per labeling project
+labeling/          one folder per labeling project    corpus/         pages that are being cleaned
 journal.jsonl      what people did                 history.duckdb     an index; can be deleted at any time
 logs/              of the model process            lock, owner.json   who has the workspace open
 """
@@ -13,6 +13,7 @@ import os
 import platform
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -34,6 +35,7 @@ from lab.runs import Runs
 from lab.supervisor import Supervisor
 
 if TYPE_CHECKING:
+    from lab.corpus.desk import Desk
     from lab.inference import Inference
     from lab.probes import Probes
 
@@ -53,6 +55,7 @@ class Workspace:
         self._closing = threading.Lock()
         self._closed = False
         self._inference: Inference | None = None
+        self._corpus: Desk | None = None
         self.journal = Journal(folder / "journal.jsonl", self.read_only)
         self.index = Index(None if self.read_only else folder / "history.duckdb")
         self.history = History(self.index, self.journal)
@@ -110,6 +113,23 @@ class Workspace:
             return self._inference
 
     @property
+    def corpus(self) -> Desk:
+        """Web pages on their way to clean text."""
+        with self._closing:
+            if self._corpus is None:
+                from lab.corpus.desk import Desk
+
+                self._corpus = Desk(self.folder / "corpus", self.datasets.add, self._token_counter())
+            return self._corpus
+
+    def _token_counter(self) -> Callable[[str], int]:
+        """Counts the tokens of a text as the bundled base model sees it."""
+        from lab.tokenizer import load_tokenizer
+
+        tokenizer = load_tokenizer(self.models.resolve("bundled:base"))
+        return lambda text: len(tokenizer.ids(text))
+
+    @property
     def probes(self) -> Probes:
         """Questions to a model at hand, scored against what is known to be true of its world."""
         from lab.probes import Probes
@@ -124,6 +144,8 @@ class Workspace:
             self._closed = True
             if self._inference is not None:
                 self._inference.close()
+        if self._corpus is not None:
+            self._corpus.close()
         self.labeling.close()
         self.supervisor.close()
         self._ingest.close()

@@ -83,10 +83,14 @@ class Documents(Sequence[Any]):
 class Result:
     """What the rules made of measured pages; `with_rules` decides anew without measuring."""
 
-    def __init__(self, pages: MeasuredPages, rules: Rules, keep_alive: Any = None) -> None:
+    def __init__(self, pages: MeasuredPages, rules: Rules, keep_alive: Any = None, like: Result | None = None) -> None:
+        """`keep_alive` goes when the result goes; the measurements are those of `like`, where one is given."""
         self.pages, self.rules = pages, rules
-        self._keep_alive = keep_alive  # the temporary folder goes when the result goes
-        self.values, self.buckets, self.tokens = pages.values(), pages.buckets(), pages.tokens()
+        self._keep_alive = keep_alive
+        count = len(pages) if like is None else len(like)  # more may be written meanwhile
+        self.values: np.ndarray = (pages.values() if like is None else like.values)[:count]
+        self.buckets: np.ndarray = (pages.buckets() if like is None else like.buckets)[:count]
+        self.tokens: np.ndarray = (pages.tokens() if like is None else like.tokens)[:count]
         self.decision: Decision = decide(self.values, self.buckets, rules)
         self.kept = Documents(self, np.flatnonzero(self.decision.kept))
         self.dropped = Documents(self, np.flatnonzero(~self.decision.kept))
@@ -96,7 +100,7 @@ class Result:
 
     def with_rules(self, rules: Rules) -> Result:
         """The same pages under other thresholds or in another order."""
-        return Result(self.pages, rules, self._keep_alive)
+        return Result(self.pages, rules, self._keep_alive, self)
 
     @property
     def funnel(self) -> list[dict[str, Any]]:
@@ -163,9 +167,11 @@ class Cleaning:
         pages: Iterable[Any],
         watch: Callable[[Progress], None] | None = None,
         stopped: Callable[[], bool] | None = None,
+        store: MeasuredPages | None = None,
     ) -> MeasuredPages:
-        """Measure; `watch` is told now and then, and when `stopped()` is true what is measured so far is kept."""
-        store = MeasuredPages(self.folder, self.tokens)
+        """Measure; `watch` is told now and then, and when `stopped()` is true what is measured so far is kept. Another
+        thread can look at a `store` that it opened itself meanwhile."""
+        store = MeasuredPages(self.folder, self.tokens) if store is None else store
         unreadable, child = 0, Measuring(self.rules, self.language, self.seconds)
         try:
             for page in itertools.islice(pages_of(pages), len(store), None):

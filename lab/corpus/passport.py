@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from lab.corpus.decide import Decision
+from lab.corpus.redact import redact
 from lab.corpus.rules import STEPS, Rules
 
 
@@ -13,11 +14,11 @@ def passport(rules: Rules, decision: Decision, number: int, row: dict[str, Any])
     """Rows `rule step says value when threshold unit margin outcome source note`, in the order of the steps.
 
     `outcome` is one of `passed`, `dropped here`, `would also fail`, `nothing to measure`; for rules that change the
-    text `cut n lines`, or `nothing` when they found none.
+    text `cut n` (lines) or `replaced n`, and `nothing` when they found none.
     """
     place = {name: position for position, name in enumerate(decision.names)}
     blamed = int(decision.blamed[number])
-    cut = list(row["cut"].values())
+    cut, private = list(row["cut"].values()), redact(row["text"]).values()
     rows = []
     for rule in rules:
         base = {
@@ -41,9 +42,8 @@ def passport(rules: Rules, decision: Decision, number: int, row: dict[str, Any])
             margin = round(rule.margin(value), 4) if known else None
             rows.append(base | {"value": value if known else None, "margin": margin, "outcome": outcome})
         else:
-            found = cut.count(rule.name) if rule.kind == "cuts" else None
-            outcome = (
-                f"cut {found} line{'' if found == 1 else 's'}" if found else "nothing" if found == 0 else "redacts"
-            )
+            found = cut.count(rule.name) if rule.kind == "cuts" else int(private[rule.name])
+            done = "cut" if rule.kind == "cuts" else "replaced"
+            outcome = f"{done} {found}" if found else "nothing"
             rows.append(base | {"value": found, "margin": None, "outcome": outcome})
     return rows

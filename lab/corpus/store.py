@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class MeasuredPages:
         self._tokens = tokens or (lambda text: len(text.split()))
         self._rows = {"values.f32": 4 * 2 * len(NAMES), "buckets.u64": 8 * 2 * BUCKETS, "sizes.u64": 8 * 3}
         self._files: dict[str, Any] = {}
+        self._writing = threading.Lock()
         self._mend()
 
     def __len__(self) -> int:
@@ -54,22 +56,26 @@ class MeasuredPages:
             buckets[place, : len(given)] = np.array(given, dtype=np.uint64)
         counts = [self._tokens(found.text), 0]
         counts[1] = counts[0] if found.cut_text == found.text else self._tokens(found.cut_text)
-        self._files["pages.jsonl"].write(line)
-        self._files["values.f32"].write(values.tobytes())
-        self._files["buckets.u64"].write(buckets.tobytes())
-        self._files["sizes.u64"].write(np.array([self._end, *counts], dtype=np.uint64).tobytes())
-        self._count += 1
+        sizes = np.array([self._end, *counts], dtype=np.uint64)
+        whole: dict[str, np.ndarray] = {"values.f32": values, "buckets.u64": buckets, "sizes.u64": sizes}
+        with self._writing:
+            self._files["pages.jsonl"].write(line)
+            for name, array in whole.items():
+                self._files[name].write(array.tobytes())
+            self._count += 1
 
     def flush(self) -> None:
         """Everything written so far can be read, and survives the end of this process."""
-        for file in self._files.values():
-            file.flush()
+        with self._writing:
+            for file in self._files.values():
+                file.flush()
 
     def close(self) -> None:
         """Close the files."""
-        for file in self._files.values():
-            file.close()
-        self._files = {}
+        with self._writing:
+            for file in self._files.values():
+                file.close()
+            self._files = {}
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -100,11 +106,11 @@ class MeasuredPages:
                 yield orjson.loads(line)
 
     def _read(self, name: str, kind: Any) -> np.ndarray:
+        count = self._count
         self.flush()
-        path = self.folder / name
-        if not self._count:
+        if not count:
             return np.zeros(0, dtype=kind)
-        return np.fromfile(path, dtype=kind, count=self._count * self._rows[name] // np.dtype(kind).itemsize)
+        return np.fromfile(self.folder / name, dtype=kind, count=count * self._rows[name] // np.dtype(kind).itemsize)
 
     def _mend(self) -> None:
         """Count the pages that are whole in every file, and cut off what comes after them."""
