@@ -8,6 +8,7 @@
   /** value: tokens places others words steps; see window_value in ui/widgets/window.py */
   nudge.draw.window = (root, value, call) => {
     if (!value) return root.replaceChildren(node("p", { class: "empty" }, call.options.empty || "No window yet."));
+    if (!value.steps && root.window?.value.steps && root.window.value.key === value.key) return; // a look that came late
     const same = root.window && root.window.text === JSON.stringify(value.tokens);
     const view = same ? root.window : begin(root, value, call);
     view.value = value;

@@ -107,7 +107,8 @@ class Engine(Studies):
 
     def _fresh(self, loaded: Loaded, settings: Request) -> Any:
         config = PretrainConfig.from_json(settings)
-        return new_model(config, loaded.tokenizer.vocab_size, config.seed).to(self._device)
+        size = max(config.vocabulary, loaded.tokenizer.vocab_size)
+        return new_model(config, size, config.seed).to(self._device)
 
     def speed(self, request: Request) -> Answer:
         """{model, settings, texts} → `lab.training_speed.TrainingSpeed`: how fast a copy of the model, or where the

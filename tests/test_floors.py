@@ -62,6 +62,7 @@ FLOORS = [
         "compression",
         "windows",
         "pretrain_forecast",
+        "text_sources",
         "rewards",
         "rollout",
         "rollout_record",

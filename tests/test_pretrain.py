@@ -9,9 +9,10 @@ import torch
 
 from lab.algorithms.pretrain import bits_per_byte, next_token_loss
 from lab.config import OptimizerConfig, PretrainConfig
-from lab.errors import DataError
+from lab.errors import ConfigError, DataError
 from lab.model import load_model
 from lab.run_dir import RunDir, write_jsonl
+from lab.tokenizer import load_tokenizer
 from tests.tiny import TEXTS, series, work_here
 
 QUICK = PretrainConfig(
@@ -87,6 +88,17 @@ def test_a_run_that_lost_its_last_steps_repeats_them(tiny_model, tmp_path, matri
         expected = series(unbroken, name)
         assert series(again, name) == {step: value for step, value in expected.items() if step > 4}
     assert len(set(series(unbroken, "loss/train").values())) == 6
+
+
+def test_a_tokenizer_is_learned_from_the_text(tiny_model, tmp_path):
+    run = make_run(tmp_path, tiny_model, QUICK.replace(max_steps=2, vocabulary=310))
+    work_here(run)
+    learned = load_tokenizer(run.model)
+    assert learned.vocab_size == load_model(run.model).config.vocab_size <= 310
+    assert learned.decode(learned.ids(TEXTS[0])) == TEXTS[0]
+    assert len(learned.ids(TEXTS[3])) < len(TEXTS[3].encode())  # it has merged something
+    with pytest.raises(ConfigError, match="at least 300"):
+        QUICK.replace(vocabulary=20)
 
 
 def test_it_goes_on_from_a_model(tiny_model, tmp_path):

@@ -7,6 +7,9 @@ from typing import ClassVar
 
 from lab.config.training import OptimizerConfig, TrainingConfig
 
+SMALLEST = 300
+"""Tokens of the smallest vocabulary that can be learned: the 256 bytes, control tokens, and some merges."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainConfig(TrainingConfig):
@@ -21,6 +24,9 @@ class PretrainConfig(TrainingConfig):
     """A model to go on from. Empty starts from random weights of the shape below."""
     tokenizer: str = "bundled:base"
     """Whose tokenizer to use when starting from random weights."""
+    vocabulary: int = 0
+    """Tokens of a tokenizer that is learned from the text itself. 0 takes the one above. More makes shorter texts of a
+    larger network."""
     hidden_size: int = 128
     """Width of the network: numbers per position."""
     layers: int = 6
@@ -51,4 +57,6 @@ class PretrainConfig(TrainingConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._require(self.hidden_size % self.heads == 0, "heads", "the width must be a multiple of it.")
+        fits = self.vocabulary == 0 or (self.vocabulary >= SMALLEST and not self.model)
+        self._require(fits, "vocabulary", f"it must be 0 or at least {SMALLEST}, and 0 where a model goes on.")
         self._require(0 <= self.heldout_fraction < 1, "heldout_fraction", "it must be at least 0 and below 1.")

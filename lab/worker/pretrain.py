@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 
@@ -18,11 +19,12 @@ from lab.tokenizer import load_tokenizer
 from lab.training import measured
 from lab.windows import document_mark, encode_documents, pack_documents
 from lab.worker.around import finish, surroundings, usable_length
+from lab.world.tokenizer import save_tokenizer, train_tokenizer
 
 
 def work(run: RunDir, config: PretrainConfig, report: RunReporter) -> None:
     """Train a model on the run's documents, from random weights or from a model."""
-    parent = Path(run.about()["model_folder"])
+    parent = learned_tokenizer(run, config) if config.vocabulary else Path(run.about()["model_folder"])
     tokenizer = load_tokenizer(parent)
     mark = document_mark(tokenizer)
     ends = list(dict.fromkeys([*tokenizer.end_ids, *mark]))
@@ -44,3 +46,13 @@ def work(run: RunDir, config: PretrainConfig, report: RunReporter) -> None:
     around = surroundings(run, config, report, partial(save_model, tokenizer_from=parent), prompts.answers)
     progress = page.train(model, windows, heldout, size, config, around)
     finish(run, around, model, progress.step)
+
+
+def learned_tokenizer(run: RunDir, config: PretrainConfig) -> Path:
+    """The folder of a tokenizer learned from the run's documents, the same for every process and after a resume."""
+    rank = os.environ.get("RANK", "0")
+    folder = run.path / ("tokenizer" if rank == "0" else f".tokenizer.{rank}")
+    if not (folder / "tokenizer_config.json").is_file():  # written last
+        texts = (row["text"] for row in read_jsonl(run.data / "train.jsonl"))
+        save_tokenizer(train_tokenizer(texts, config.vocabulary), folder, context_length=config.context_length)
+    return folder

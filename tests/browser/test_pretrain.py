@@ -51,3 +51,17 @@ def test_a_persons_own_text(app_page, tmp_path):
     expect(app_page.locator("#pretrain-data")).to_contain_text("20,000 documents", timeout=60_000)
     app_page.locator("#pretrain-file input[type=file]").set_input_files(file)
     expect(app_page.locator("#pretrain-window")).to_contain_text("the kettle sings", timeout=120_000)
+
+
+def test_a_look_that_comes_late_does_not_take_a_nudge_away(app_page):
+    open_tab(app_page, "pretrain")
+    window = app_page.locator("#pretrain-window")
+    expect(window.locator(".bars .line.right")).to_have_count(1, timeout=120_000)
+    draw = """(steps) => {
+      const root = document.querySelector('#pretrain-window .nudge-widget');
+      const value = {...root.window.value, steps, words: [`${steps} steps`], key: 'one'};
+      nudge.draw.window(root, value, {label: 'x', options: {}});
+    }"""
+    for steps in (0, 1, 0):
+        app_page.evaluate(draw, steps)
+    expect(window).to_contain_text("1 steps")

@@ -85,6 +85,13 @@ class PretrainTab:
     def _place_run(self) -> None:
         self.dataset = gr.Dropdown([], label="Text", elem_id="pretrain-dataset")
         self.upload = Upload(self._page, "pretrain", "documents", self.dataset)
+        self.source = gr.Textbox(
+            label="Or a folder of texts, or a set on the Hub",
+            placeholder="/home/me/texts or hub:org/name",
+            max_lines=1,
+            submit_btn="Add",
+            elem_id="pretrain-source",
+        )
         self.size = gr.Radio(list(SIZES), value="nano", label="Size of the network", elem_id="pretrain-size")
         self.parent = gr.Dropdown([], label="Start from", elem_id="pretrain-model")
         self.form = ConfigForm(PretrainConfig, "pretrain", main=["max_steps"], given=["model", "dataset"])
@@ -138,6 +145,8 @@ class PretrainTab:
             lambda report: (packed({"title": "No document in it.", "notes": report["notes"], "facts": []}),),
             [self.summary],
         )
+        self.source.submit(shown()(self._add), self.source, [self.dataset, self.source, notice])
+        self.pupil.focus(self._pupils, self.pupil, self.pupil, show_progress="hidden")
         gr.on([self.dataset.change, self.pupil.change, self.window.release], shown()(self._look), **look)
         self.nudge.click(shown()(self._nudge), {*looked, self.rate, self.steps}, [self.view, notice])
         self.start.click(
@@ -151,16 +160,26 @@ class PretrainTab:
         sets = dataset_choices(self._workspace, "documents")
         names = [name for _, name in sets]
         models = self._page.model_choices()
-        pupils = [("noise: random weights of this size", NOISE), *models, *self._checkpoints()]
-        known = [reference for _, reference in pupils]
         return (
             gr.update(choices=sets, value=dataset if dataset in names else FIRST if FIRST in names else None),
             gr.update(
                 choices=[("noise: random weights", NOISE), *models],
                 value=parent if parent in [reference for _, reference in models] else NOISE,
             ),
-            gr.update(choices=pupils, value=pupil if pupil in known else NOISE),
+            self._pupils(pupil),
         )
+
+    def _pupils(self, chosen: str | None) -> Any:
+        """The networks that can be nudged."""
+        noise = ("noise: random weights of this size", NOISE)
+        pupils = [noise, *self._page.model_choices(), *self._checkpoints()]
+        return gr.update(choices=pupils, value=chosen if chosen in [reference for _, reference in pupils] else NOISE)
+
+    def _add(self, source: str) -> dict[Component, Any]:
+        """Take in a folder or a set on the Hub, and choose it."""
+        name = self._workspace.datasets.add(source.strip()).name
+        sets = dataset_choices(self._workspace, "documents")
+        return {self.dataset: gr.update(choices=sets, value=name), self.source: ""}
 
     def _checkpoints(self) -> list[tuple[str, str]]:
         """The newest run from noise at the steps that were kept."""
@@ -217,7 +236,8 @@ class PretrainTab:
         inference = self._workspace.inference
         found = inference.nudge(tokenizer, chosen[0], chosen[1:], rate=rate, steps=steps, fresh=fresh)
         loaded = load_tokenizer(self._workspace.models.resolve(tokenizer))
-        shown = window_value(loaded, chosen[0], found, steps)
+        key = "/".join(map(str, (*self._shape(values, config), config.seed, pupil, number)))
+        shown = window_value(loaded, chosen[0], found, steps, key)
         return {self.view: shown, self.window: gr.update(maximum=len(windows), value=number + 1)}
 
     def _around(self, number: int, count: int) -> list[int]:
@@ -261,7 +281,7 @@ class PretrainTab:
 
     def _parameters(self, config: PretrainConfig) -> int:
         info = self._workspace.models.info(config.model or config.tokenizer)
-        return info.parameters if config.model else parameters(config, info.vocab_size)
+        return info.parameters if config.model else parameters(config, config.vocabulary or info.vocab_size)
 
     # --- the run ---------------------------------------------------------------------------------------------------
 

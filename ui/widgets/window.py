@@ -18,7 +18,11 @@ def window_view(value: Value | None = None, *, label: str, elem_id: str, **optio
 
 
 def window_value(
-    tokenizer: Tokenizer, window: Sequence[Sequence[int]], nudged: Mapping[str, Any] | None = None, steps: int = 0
+    tokenizer: Tokenizer,
+    window: Sequence[Sequence[int]],
+    nudged: Mapping[str, Any] | None = None,
+    steps: int = 0,
+    key: str = "",
 ) -> Value:
     """The value of a `window_view`.
 
@@ -27,6 +31,7 @@ def window_value(
         window: pieces of documents, as token ids.
         nudged: the values of `lab.one_nudge.Nudged`; None while the model has not been asked.
         steps: how many steps were taken; 0 for a look at the model as it is.
+        key: names the window and the network. A look that comes late does not take away a nudge of the same key.
 
     Returns:
         `tokens` [text, bytes in hex where it is no whole text, special, place]: place is the number of the prediction
@@ -41,7 +46,7 @@ def window_value(
             text = raw.decode("utf-8", "replace")
             tokens.append([text, raw.hex(" ") if "\ufffd" in text else "", id in special, place if number else None])
             place += bool(number)
-    value: dict[str, Any] = {"tokens": tokens, "places": [], "others": [], "words": [], "steps": steps}
+    value: dict[str, Any] = {"tokens": tokens, "places": [], "others": [], "words": [], "steps": steps, "key": key}
     if nudged is not None:
         ids = [id for piece in window for id in piece[1:]]
         value["places"] = [_place(position, id) for position, id in zip(nudged["positions"], ids)]
