@@ -162,14 +162,28 @@ def serve(options: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        password = owner_password(options)
         with open_workspace(options.workspace) as workspace:
-            launch(workspace, host=options.host, port=options.port, browser=options.browser)
+            launch(workspace, host=options.host, port=options.port, browser=options.browser, password=password)
     except LabError as error:
         fail(str(error))
     except KeyboardInterrupt:
         print("Closed.")
     sys.stdout.flush()
     os._exit(0)  # all is closed; at an ordinary exit duckdb's binding would print pages of notes about itself
+
+
+def owner_password(options: argparse.Namespace) -> str | None:
+    """The owner's password where people log in: from NUDGE_PASSWORD, else asked for. Never from the command line,
+    which other people of this machine can read; and taken out of the environment, which other programs inherit."""
+    password = os.environ.pop("NUDGE_PASSWORD", "")
+    if password or options.host in ("127.0.0.1", "localhost", "::1"):
+        return password or None
+    if not sys.stdin.isatty():
+        fail(f"On {options.host} others can reach Nudge. Set a password in NUDGE_PASSWORD first.")
+    import getpass
+
+    return getpass.getpass("Choose a password for yourself, the owner (8 characters or more): ")
 
 
 def run_tests(options: argparse.Namespace, rest: list[str]) -> int:
@@ -186,7 +200,11 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="run_lab.py", description="Nudge: a lab for seeing a language model being made.")
     top.add_argument("--workspace", default="my-lab", metavar="FOLDER", help="where runs and data live (my-lab)")
-    top.add_argument("--host", default="127.0.0.1", help="address to serve on (127.0.0.1: this machine only)")
+    top.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to serve on (127.0.0.1: this machine only; 0.0.0.0: a class, with a login)",
+    )
     top.add_argument("--port", type=int, default=None, help="port (7860, or the next free one)")
     top.add_argument("--no-browser", dest="browser", action="store_false", help="do not open a browser")
     commands = top.add_subparsers(dest="command")

@@ -72,7 +72,7 @@
           node("span", { class: "mono" }, `${run.step.toLocaleString("en")} / ${run.total.toLocaleString("en")}`),
           node("span", { class: "soft" }, run.left)),
         run.error ? node("div", { class: "run-error" }, node("p", {}, run.error), run.advice ? node("p", {}, run.advice) : null) : "",
-        node("div", { class: "buttons" }, run.buttons.map((button) => node("button", {
+        node("div", { class: "buttons owners" }, run.buttons.map((button) => node("button", {
           class: `button${button.primary ? " primary" : ""}${button.action === "kill" ? " danger" : ""}`, "data-action": button.action, id: `${tab}-${button.action}`, onclick: () => press(button, run),
         }, button.name))),
         logBox);

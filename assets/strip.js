@@ -33,7 +33,7 @@ nudge.strip = ({ element, props, watch, server }) => {
       node("div", { class: "in-hand", title: "The model in hand and what it was made from" },
         lineage.flatMap((model, place) => [place ? node("span", { class: "arrow", "aria-hidden": "true" }, "→") : null,
           node("span", { class: "model-name" }, node("span", { class: "swatch", style: { "--colour": `var(--model-${model.colour})` } }), model.name)])),
-      node("div", { class: "tools" },
+      node("div", { class: "tools" }, nudge.peopleTools(),
         tool("tool-theme", "◐", "Light or dark (t)", nudge.toggleTheme),
         tool("tool-present", "▣", "Presenter view (p)", nudge.present),
         tool("tool-keys", "?", "Keys of this page (?)", nudge.showKeys)));

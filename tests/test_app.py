@@ -117,7 +117,7 @@ def test_requests_without_a_browser_are_not_foreign():
 
 
 def test_a_host_that_others_can_reach_is_refused():
-    with pytest.raises(ConfigError, match="no login"):
+    with pytest.raises(ConfigError, match="without a login"):
         launch(FakeWorkspace(), host="0.0.0.0", browser=False)
 
 

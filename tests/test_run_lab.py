@@ -1,6 +1,7 @@
 """The one entry: it parses on old Pythons, knows a half-made environment, and asks before it installs."""
 
 import ast
+import os
 import sys
 from pathlib import Path
 
@@ -104,3 +105,26 @@ def test_an_unknown_option_is_an_error_but_pytest_gets_its_own(capsys):
         patch.setattr(sys, "argv", ["run_lab.py", "--prot=1"])
         run_lab.main()
     assert "--prot" in capsys.readouterr().err
+
+
+def options(*words):
+    return run_lab.parser().parse_args(list(words))
+
+
+def test_the_owners_password_comes_from_the_environment_and_does_not_stay_there(monkeypatch):
+    monkeypatch.setenv("NUDGE_PASSWORD", "correct horse")
+    assert run_lab.owner_password(options("--host", "0.0.0.0")) == "correct horse"
+    assert "NUDGE_PASSWORD" not in os.environ
+    assert run_lab.owner_password(options()) is None
+
+
+def test_without_a_terminal_a_password_has_to_be_there(monkeypatch, capsys):
+    monkeypatch.delenv("NUDGE_PASSWORD", raising=False)
+    with Path(os.devnull).open() as nothing, pytest.raises(SystemExit):
+        monkeypatch.setattr("sys.stdin", nothing)
+        run_lab.owner_password(options("--host", "0.0.0.0"))
+    assert "NUDGE_PASSWORD" in capsys.readouterr().err
+
+
+def test_no_password_on_the_command_line():
+    assert not any("pass" in word for action in run_lab.parser()._actions for word in action.option_strings)

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import socket
 import tempfile
+from collections.abc import Sequence
 from functools import cache
+from html import escape
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -25,10 +28,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lab.errors import LabError
 from ui.comparison_files import comparison_route
+from ui.doors import Doors
 from ui.labeling_routes import labeling_routes
+from ui.login_page import addresses, login_routes
+from ui.people import NOBODY, SCOPE_KEY
 
 if TYPE_CHECKING:
+    import gradio as gr
+
     from lab.workspace import Workspace
+    from ui.login import Login
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 """Names of this machine that only this machine can reach."""
@@ -66,7 +75,7 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 headers["Content-Security-Policy"] = self._policy
                 headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "no-referrer"
+                headers["Referrer-Policy"] = "same-origin"  # with no-referrer a form of our own would come from "null"
             await send(message)
 
         await self._app(scope, receive, send_with_policy)
@@ -74,7 +83,7 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if host_name(host) not in self._hosts:
+        if host_name(host).lower() not in self._hosts:
             return PlainTextResponse("This name does not belong to Nudge.", 400)
         if is_foreign(scope.get("method", "GET"), headers):
             return PlainTextResponse("Another site may not ask this of Nudge.", 403)
@@ -96,14 +105,15 @@ def is_foreign(method: str, headers: Headers) -> bool:
 
 
 class PageHead:
-    """Puts our styles and scripts at the top of the page's head.
+    """Puts our styles and scripts at the top of the page's head, and who is looking when people log in.
 
     Gradio's own `head=` adds them from a script of its own, in no certain order and after the first paint.
     """
 
-    def __init__(self, app: ASGIApp, head: str) -> None:
+    def __init__(self, app: ASGIApp, head: str, with_person: bool = False) -> None:
         self._app = app
-        self._head = head.encode()
+        self._head = head
+        self._with_person = with_person
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != "/":
@@ -111,6 +121,7 @@ class PageHead:
             return
         start: Message = {}
         body = bytearray()
+        head = (person_tag(scope) if self._with_person else "") + self._head
 
         async def send_with_head(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -118,7 +129,7 @@ class PageHead:
                 return
             body.extend(message.get("body", b""))
             if not message.get("more_body", False):
-                page = bytes(body).replace(b"<head>", b"<head>\n" + self._head, 1)
+                page = bytes(body).replace(b"<head>", b"<head>\n" + head.encode(), 1)
                 MutableHeaders(scope=start)["content-length"] = str(len(page))
                 await send(start)
                 await send({"type": "http.response.body", "body": page})
@@ -126,9 +137,30 @@ class PageHead:
         await self._app(scope, receive, send_with_head)
 
 
-def middleware(host: str, in_notebook: bool) -> list[Middleware]:
-    """What stands around Gradio for an app that is served on `host`."""
-    return [Middleware(Guard, hosts=LOOPBACK | {host}, in_notebook=in_notebook), Middleware(PageHead, head=head())]
+def person_tag(scope: Scope) -> str:
+    """Who is looking, for the scripts of the page."""
+    asks = scope.get(SCOPE_KEY, NOBODY)
+    return f'<meta name="nudge-person" content="{escape(asks.name)}" data-role="{asks.role}">\n'
+
+
+def middleware(
+    blocks: gr.Blocks, ours: Sequence[BaseRoute], host: str, login: Login | None, in_notebook: bool
+) -> list[Middleware]:
+    """What stands around Gradio for an app that is served on `host` with our own routes."""
+    return [
+        Middleware(Guard, hosts=LOOPBACK | names_of(host), in_notebook=in_notebook),
+        Middleware(Doors, blocks=blocks, routes=ours, login=login),
+        Middleware(PageHead, head=head(), with_person=login is not None),
+    ]
+
+
+def names_of(host: str) -> frozenset[str]:
+    """The names under which an app on this host is asked for: for all addresses of a machine, its names and them."""
+    if host not in ("0.0.0.0", "::", "[::]"):
+        return frozenset({host.lower()})
+    name = socket.gethostname().lower()
+    own = addresses()
+    return frozenset({name, f"{name.partition('.')[0]}.local", *own, *(f"[{one}]" for one in own if ":" in one)})
 
 
 # --- our files ------------------------------------------------------------------------------------------------------
@@ -192,10 +224,11 @@ def _exports(workspace: Workspace) -> Route:
     return Route("/nudge/runs.{form}", export)
 
 
-def routes(workspace: Workspace) -> list[BaseRoute]:
-    """Our own addresses: `/health`, exports of runs, saved comparisons, labeling, and `/nudge/<file>`."""
+def routes(workspace: Workspace, login: Login | None = None) -> list[BaseRoute]:
+    """Our own addresses: `/health`, the login, exports of runs, saved comparisons, labeling, and `/nudge/<file>`."""
     return [
         Route("/health", _health),
+        *(login_routes(login) if login is not None else []),
         _exports(workspace),
         comparison_route(workspace),
         *labeling_routes(workspace),

@@ -30,8 +30,14 @@ class Upload:
         self._page = page
         self._kind = kind
         self._dataset = dataset
-        self.file = gr.File(label="Or your own file", elem_id=f"{elem_id}-file", height=84, file_count="single")
-        with gr.Column(visible=False, elem_id=f"{elem_id}-reading") as self.reading:
+        self.file = gr.File(
+            label="Or your own file",
+            elem_id=f"{elem_id}-file",
+            height=84,
+            file_count="single",
+            elem_classes="owners",
+        )
+        with gr.Column(visible=False, elem_id=f"{elem_id}-reading", elem_classes="owners") as self.reading:
             self.format = gr.Dropdown(
                 format_choices(kind), value=FOUND_OUT, label="Read as", elem_id=f"{elem_id}-format"
             )

@@ -35,15 +35,16 @@ def browser():
 
 @pytest.fixture
 def serve():
-    """Start the app over a workspace (`tabs=[…]` for some tabs only); gives its address. Stopped after the test."""
+    """Start the app over a workspace (`tabs=[…]` for some tabs only, `login=…` for a class); gives its address. Stopped
+    after the test."""
     from ui.app import build, serve_blocks
 
     running = []
 
-    def start(workspace, **options) -> str:
+    def start(workspace, login=None, **options) -> str:
         blocks = build(workspace, **options)
         running.append(blocks)
-        return serve_blocks(blocks, workspace)
+        return serve_blocks(blocks, workspace, login=login)
 
     yield start
     for blocks in running:
@@ -65,7 +66,7 @@ def new_page(browser):
         page.on("pageerror", lambda error: page.problems.append(str(error)))
         page.on("request", lambda request: page.asked.append(request))
         page.goto(address)
-        page.wait_for_selector("#nav-start")
+        page.wait_for_selector("#nav-start, body.login")
         return page
 
     yield make

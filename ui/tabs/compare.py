@@ -14,6 +14,7 @@ from lab.saved_comparisons import Comparisons
 from ui.asking import Asking, ask_all
 from ui.drafts import WRITING
 from ui.forms import ConfigForm
+from ui.people import owners_only
 from ui.widgets import Value, comparison_view, packed, whole_comparison, widget
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ class Compare:
                     "likely. Right after a run, its model and the one it started from are chosen.",
                 )
                 with gr.Row(elem_classes="line-of-buttons"):
-                    self.save = gr.Button("Save this comparison", visible=False, scale=0, elem_id="compare-save")
+                    self.save = gr.Button(
+                        "Save this comparison", visible=False, scale=0, elem_id="compare-save", elem_classes="owners"
+                    )
                     self.files = widget("saved", label="Files", elem_id="compare-files")
         self._connect()
 
@@ -77,7 +80,7 @@ class Compare:
             self.saved = gr.Dropdown([], label="Saved", elem_id="compare-saved")
             with gr.Row():
                 self.open = gr.Button("Open", elem_id="compare-open")
-                self.remove = gr.Button("Delete", variant="stop", elem_id="compare-delete")
+                self.remove = gr.Button("Delete", variant="stop", elem_id="compare-delete", elem_classes="owners")
         self.asking = gr.State(Asking())
 
     def _connect(self) -> None:
@@ -162,6 +165,7 @@ class Compare:
         choices = [(comparison.title, comparison.id) for comparison in self._saved.list()]
         return gr.update(choices=choices, value=chosen if chosen in {id for _, id in choices} else None)
 
+    @owners_only
     def _save(self, asking: Asking) -> tuple[Any, ...]:
         if not asking.done or not asking.done.questions:
             raise LabError("There is nothing to save yet. Ask something first.")
@@ -177,6 +181,7 @@ class Compare:
             comparison, f"{id}-again", self._colours([reference for reference, _ in comparison.models])
         )
 
+    @owners_only
     def _remove(self, id: str | None) -> Any:
         if not id:
             raise LabError("Choose a saved comparison to delete.")

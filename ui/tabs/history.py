@@ -9,6 +9,7 @@ import gradio as gr
 from gradio.components import Component
 
 from lab.errors import ModelError
+from ui.people import guests_may
 from ui.plots import live_plot, plot_value
 from ui.run_panel import WORDS, parent, title
 from ui.tables import frame_value, plain, table, table_value
@@ -32,7 +33,7 @@ def build(workspace: Workspace, page: Page) -> None:
     with page.columns():
         with page.goes_in():
             lineage = widget("lineage", label="Lineage", elem_id="history-lineage")
-            with gr.Column(visible=False, elem_id="history-notes") as notes:
+            with gr.Column(visible=False, elem_id="history-notes", elem_classes="owners") as notes:
                 name = gr.Textbox(label="Name", max_lines=1, elem_id="history-name")
                 tags = gr.Textbox(label="Tags", placeholder="separated by commas", max_lines=1, elem_id="history-tags")
                 note = gr.Textbox(label="Note", lines=3, elem_id="history-note")
@@ -52,7 +53,7 @@ def build(workspace: Workspace, page: Page) -> None:
 
 
 def _sql_part(workspace: Workspace, page: Page) -> None:
-    with gr.Accordion("Ask with SQL", open=False, elem_id="history-sql-part"):
+    with gr.Accordion("Ask with SQL", open=False, elem_id="history-sql-part", elem_classes="owners"):
         text = gr.Code(QUESTION, language="sql", label="One SELECT", lines=4, elem_id="history-sql")
         gr.HTML(
             html_template=f'<p class="soft small">Tables: {COLUMNS}. At most 10,000 rows, within 5 seconds.</p>',
@@ -92,6 +93,7 @@ class HistoryView:
         still = tuple(id for id in chosen if id in known) or tuple(known[:1])
         return {self._shown["runs"]: runs_value(self._page, still), **self._of(still)}
 
+    @guests_may
     def choose(self, event: gr.EventData) -> dict[Any, Any]:
         """Runs were chosen in the list: their ids are in the event."""
         return self._of(tuple(map(str, event.runs))[:MOST_RUNS])

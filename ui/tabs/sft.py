@@ -12,6 +12,7 @@ from lab.errors import DataError
 from lab.forecast import sft_settings
 from ui.data_view import DataView, looking_value
 from ui.forms import ConfigForm
+from ui.people import guests_may
 from ui.run_panel import RunPanel
 from ui.uploads import Upload, dataset_choices
 
@@ -44,7 +45,7 @@ def build(workspace: Workspace, page: Page) -> None:
                 switches={"lora": LORA},
             )
             name = gr.Textbox(label="Name of the run", placeholder="made from the data", elem_id="sft-name")
-            start = gr.Button("Start training", variant="primary", elem_id="sft-start")
+            start = gr.Button("Start training", variant="primary", elem_id="sft-start", elem_classes="owners")
         with page.comes_out():
             panel = RunPanel(page, "sft", "sft")
             view = DataView("sft-data")
@@ -99,6 +100,7 @@ class SFTTab:
         base = model if model in references else (references[0] if references else None)
         return gr.update(choices=sets, value=wanted), gr.update(choices=models, value=base)
 
+    @guests_may
     def fit(self, dataset: str | None, model: str | None, lora: str) -> dict[Component, Any]:
         """Settings to begin with, for this model and this set."""
         if not dataset or not model:
@@ -109,12 +111,14 @@ class SFTTab:
         )
         return self._form.show(settings, only=(*FITTED, *LOOKS))
 
+    @guests_may
     def begin(self, dataset: str | None, model: str | None, lora: str) -> dict[Component, Any]:
         """Another set or model was chosen: settings for it, and a word while the set is looked at."""
         rows = self._workspace.datasets.info(dataset).rows if dataset else 0
         looking = {self._view.summary: looking_value(rows)} if rows and model else {}
         return self.fit(dataset, model, lora) | looking
 
+    @guests_may
     def look(self, dataset: str | None, model: str | None, lora: str, max_length: float | None) -> Any:
         """What the set holds and what the model would see of it."""
         if not dataset or not model:
