@@ -10,7 +10,7 @@
     build() {
       const part = (name, attributes = {}) => (this[name] = node("div", { class: `stage-${name}`, ...attributes }));
       const top = node("div", { class: "stage-top" },
-        node("button", { class: "plain small", id: `${this.call.options.tab}-who`, onclick: () => this.rename() }, "Voting as ", node("b", {}, this.who)),
+        node("button", { class: "plain small", id: `${this.call.options.tab}-who`, disabled: nudge.isGuest(), onclick: () => this.rename() }, "Voting as ", node("b", {}, this.who)),
         this.count = node("span", { class: "soft small count" }), this.saved = node("span", { class: "small saved", role: "status" }),
         node("span", { class: "stage-tools" },
           node("button", { class: "plain small", onclick: () => nudge.chooseKeys(() => this.build() || this.showPair()) }, "Keys"),

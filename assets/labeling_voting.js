@@ -8,7 +8,8 @@
   const WAYS = "nudge-labeling-ways";
   const SAID = { left: "left", right: "right", tie: "equally good", both_bad: "both bad", skip: "skipped", ranking: "ranked" };
 
-  nudge.annotator = () => localStorage.getItem(KEPT_NAME) || "me";
+  nudge.isGuest = () => nudge.person?.role === "guest"; // who joined a class votes under the name they joined with
+  nudge.annotator = () => nudge.isGuest() ? nudge.person.name : localStorage.getItem(KEPT_NAME) || "me";
 
   class Stage extends nudge.StagePage {
     constructor(root, call) {

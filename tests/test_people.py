@@ -1,5 +1,6 @@
 """Two roles: who gets in, how often they may try, and that everything a guest may not do is refused by the server."""
 
+import json
 import threading
 
 import httpx
@@ -165,14 +166,14 @@ def served(tmp_path_factory):
     with open_workspace(tmp_path_factory.mktemp("people") / "lab") as workspace:
         blocks, login = build(workspace), Login(PASSWORD, CODE)
         address = serve_blocks(blocks, workspace, login=login)
-        yield address, blocks, login
+        yield address, blocks, login, workspace
         blocks.close(verbose=False)
 
 
 @pytest.fixture
 def somebody(served):
     """Make an HTTP client: somebody who is not in, or the owner, or a guest."""
-    address, blocks, _ = served
+    address, blocks = served[:2]
     clients = []
 
     def make(who=""):
@@ -311,16 +312,18 @@ def owners_events(blocks):
     names = {}
     for known in blocks.fns.values():
         for target, trigger in known.targets:
-            if trigger in ("click", "act", "upload"):
+            if trigger in ("click", "act", "upload") and known.fn is not None:
                 names[blocks.blocks[target].elem_id] = guest_may_trigger(blocks, known)
     return names
 
 
 def test_what_starts_deletes_or_runs_code_is_the_owners(served):
     may = owners_events(served[1])
+    for owners in ("labeling-make", "labeling-example", "labeling-delete", "labeling-keep", "labeling-ask-judge"):
+        assert may[owners] is False, owners
     for owners in ("sft-start", "sft-run", "sft-file", "history-save", "history-ask", "compare-save", "compare-delete"):
         assert may[owners] is False, owners
-    for guests in ("completion-complete", "completion-stop", "compare-ask", "compare-open"):
+    for guests in ("completion-another", "completion-stop", "compare-ask", "compare-open"):
         assert may[guests] is True, guests
 
 
@@ -387,6 +390,42 @@ def test_an_app_on_all_addresses_answers_to_the_names_of_its_machine():
 
     assert socket.gethostname().lower() in names_of("0.0.0.0") and "127.0.0.1" in names_of("0.0.0.0")
     assert "0.0.0.0" not in names_of("0.0.0.0") and names_of("Lab.Example") == {"lab.example"}
+
+
+# --- labeling as a guest -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def project(served, tmp_path):
+    made = served[3].labeling.create("class")
+    rows = [{"prompt": f"p{n}", "chosen": f"good {n}", "rejected": f"bad {n}"} for n in range(9)]
+    (tmp_path / "pairs.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    served[3].labeling.add_pairs(made, tmp_path / "pairs.jsonl")
+    yield made.id
+    served[3].labeling.remove(made)
+
+
+def test_a_guest_votes_under_the_name_they_joined_with(somebody, project, served):
+    guest = somebody("Ana")
+
+    def do(*actions, who="Ben"):
+        body = {"project": project, "annotator": who, "actions": list(actions), "want": 1}
+        return guest.post("/nudge/labeling/do", json=body).json()
+
+    pair = do()["pairs"][0]
+    vote = {"id": "v1", "do": "vote", "pair": pair["id"], "choice": "left"}
+    assert do(vote)["results"] == [{"id": "v1"}]
+    assert [row[3] for row in served[3].labeling.rows()] == ["Ana"]
+    report = guest.get("/nudge/labeling/report", params={"project": project, "annotator": "Ben"})
+    assert report.json()["votes"] == 1
+    assert guest.get("/nudge/labeling/export", params={"project": project}).status_code == 403
+    assert somebody("owner").get("/nudge/labeling/export", params={"project": project}).status_code == 200
+
+
+def test_a_guest_asks_only_models_at_hand(somebody):
+    asked = {"prompt": "Who?", "models": ["bundled:base", "/etc"]}
+    answer = somebody("Ana").post("/nudge/labeling/ask", json=asked)
+    assert answer.status_code == 400 and "owner" in answer.json()["error"]
 
 
 # --- who asks ----------------------------------------------------------------------------------------------------

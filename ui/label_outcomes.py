@@ -14,6 +14,7 @@ from lab.errors import ConfigError, DataError
 from lab.labeling import ExportConfig
 from lab.labeling.judges import RULES
 from ui.forms import ConfigForm
+from ui.people import owners_only
 from ui.widgets.base import Value, note_view, packed, widget
 from ui.widgets.labeling import label_files
 from ui.words import count
@@ -34,7 +35,7 @@ class LabelOutcomes:
 
     def __init__(self, page: Page) -> None:
         self._page, self._workspace = page, page.workspace
-        with gr.Accordion("Train on the votes", open=False, elem_id="labeling-train-part"):
+        with gr.Accordion("Train on the votes", open=False, elem_id="labeling-train-part", elem_classes="owners"):
             self.format = gr.Dropdown(FORMATS, value="trl", label="As", elem_id="labeling-format", filterable=False)
             self.form = ConfigForm(ExportConfig, "labeling-export", title="Which votes")
             self.name = gr.Textbox(
@@ -44,7 +45,8 @@ class LabelOutcomes:
             self.files = gr.Button("Give me files", elem_id="labeling-files")
             self.note = note_view(label="What was kept", elem_id="labeling-kept")
             self.links = widget("labelFiles", label="Files", elem_id="labeling-links")
-        with gr.Accordion("Let a judge vote too", open=False, elem_id="labeling-judge-part") as part:
+        part = gr.Accordion("Let a judge vote too", open=False, elem_id="labeling-judge-part", elem_classes="owners")
+        with part:
             self.judge = gr.Dropdown(
                 [],
                 label="Judge",
@@ -62,8 +64,10 @@ class LabelOutcomes:
         inputs: set[Any] = {project, self.format, self.name, *self.form.components}
         shown = page.shown("labeling-export")
         outputs = [self.note, self.links, page.notice]
-        self.keep.click(shown(lambda values: self._keep(values, values[project])), inputs, outputs, **quiet)
-        self.files.click(shown(lambda values: self._files(values, values[project])), inputs, outputs, **quiet)
+        keep = owners_only(lambda values: self._keep(values, values[project]))
+        files = owners_only(lambda values: self._files(values, values[project]))
+        self.keep.click(shown(keep), inputs, outputs, **quiet)
+        self.files.click(shown(files), inputs, outputs, **quiet)
         self.ask.click(page.shown()(self._judge), [project, self.judge], [self.said, page.notice], **quiet)
         project.change(lambda: (None, None, None), None, [self.note, self.links, self.said], **quiet)
 
@@ -94,6 +98,7 @@ class LabelOutcomes:
         rules = [(RULE_NAMES.get(name, name), name) for name in RULES]
         return gr.update(choices=[*self._page.model_choices(), *rules])
 
+    @owners_only
     def _judge(self, project: str | None, judge: str | None) -> Iterator[tuple[Value]]:
         """Let a judge vote on one pair after another."""
         id, done = _chosen(project), 0

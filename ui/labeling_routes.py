@@ -25,6 +25,7 @@ from lab.errors import ConfigError, DataError, LabError
 from lab.labeling import ExportConfig, Pair, Project, Remarks
 from lab.labeling.rules import person_name
 from ui.page import model_colour
+from ui.people import Person, guests_may, owners_only, person
 
 if TYPE_CHECKING:
     from lab.workspace import Workspace
@@ -42,13 +43,14 @@ def labeling_routes(workspace: Workspace) -> list[BaseRoute]:
     desk = Desk(workspace)
     posts = {"do": desk.do, "ask": desk.ask, "write": desk.write, "decide": desk.decide}
     return [
-        *(Route(f"/nudge/labeling/{name}", _post(answer), methods=["POST"]) for name, answer in posts.items()),
+        *(Route(f"/nudge/labeling/{name}", _post(desk, answer), methods=["POST"]) for name, answer in posts.items()),
         Route("/nudge/labeling/report", desk.report),
         Route("/nudge/labeling/export", desk.export),
     ]
 
 
-def _post(answer: Callable[[dict[str, Any]], Response]) -> Callable[[Request], Any]:
+def _post(desk: Desk, answer: Callable[[dict[str, Any]], Response]) -> Callable[[Request], Any]:
+    @guests_may
     async def endpoint(request: Request) -> Response:
         try:
             body = await request.json()
@@ -56,7 +58,7 @@ def _post(answer: Callable[[dict[str, Any]], Response]) -> Callable[[Request], A
             return _refusal(UNREADABLE)
         if not isinstance(body, dict):
             return _refusal(UNREADABLE)
-        return await run_in_threadpool(_told, answer, body)
+        return await run_in_threadpool(_told, lambda: answer(desk.as_person(body, person(request))))
 
     return endpoint
 
@@ -80,6 +82,15 @@ class Desk:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+
+    def as_person(self, said: Mapping[str, Any], asks: Person) -> dict[str, Any]:
+        """What somebody sent, under their own name: a guest takes part as whom they joined, and with listed models."""
+        if asks.is_owner or not asks.name:
+            return dict(said)
+        known = {info.reference for info in self._workspace.models.list()} if "models" in said else set()
+        if not set(map(str, said.get("models") or ())) <= known:
+            raise DataError("Another model than those at hand is the owner’s to ask.")
+        return {**said, "annotator": asks.name}
 
     # --- voting -----------------------------------------------------------------------------------------------------
 
@@ -156,7 +167,7 @@ class Desk:
 
     def report(self, request: Request) -> Response:
         """What the votes say."""
-        return _told(self._report, request.query_params)
+        return _told(lambda: self._report(self.as_person(request.query_params, person(request))))
 
     def _report(self, asked: Mapping[str, str]) -> Response:
         project, who = self._project(asked), _who(asked)
@@ -167,6 +178,7 @@ class Desk:
         values["disputes"] = [each for each in values["disputes"] if not _is_still_to_vote(project, who, each["item"])]
         return JSONResponse(values)
 
+    @owners_only
     def export(self, request: Request) -> Response:
         """The labels as a file to take away."""
         folder = Path(tempfile.mkdtemp(prefix="nudge-labels-"))

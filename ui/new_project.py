@@ -34,7 +34,7 @@ class NewProject:
 
     def __init__(self, page: Page) -> None:
         self._page, self._workspace = page, page.workspace
-        with gr.Accordion("A new project", open=False, elem_id="labeling-new") as self.part:
+        with gr.Accordion("A new project", open=False, elem_id="labeling-new", elem_classes="owners") as self.part:
             self.example = gr.Button("Try it: base against assistant", elem_id="labeling-example")
             self.name = gr.Textbox(
                 label="Name", placeholder="made from the models", max_lines=1, elem_id="labeling-name"

@@ -11,6 +11,7 @@ from ui.data_view import problems_value, sentence
 from ui.label_outcomes import LabelOutcomes
 from ui.labeling_routes import about_project
 from ui.new_project import NewProject
+from ui.people import owners_only
 from ui.tables import table
 from ui.widgets import packed, widget
 from ui.widgets.base import Value
@@ -37,7 +38,7 @@ def build(workspace: Workspace, page: Page) -> None:
             project = gr.Dropdown([], label="Project", elem_id="labeling-project")
             new = NewProject(page)
             outcomes = LabelOutcomes(page)
-            with gr.Accordion("Delete this project", open=False, elem_id="labeling-delete-part"):
+            with gr.Accordion("Delete this project", open=False, elem_id="labeling-delete-part", elem_classes="owners"):
                 delete = gr.Button("Delete it with its votes", variant="stop", elem_id="labeling-delete")
         with page.comes_out():
             stage = stage_view(label="Voting", elem_id="labeling-stage", tab="labeling", elem_classes="scene")
@@ -54,8 +55,9 @@ def build(workspace: Workspace, page: Page) -> None:
         None, project, None, js="(project) => nudge.remember(project || '')"
     )
     shown = page.shown("labeling")
-    made = new.make.click(shown(lambda values: tab.made(*new.create(values))), new.inputs, [*tab.outputs, page.notice])
-    tried = new.example.click(page.shown()(lambda: tab.made(new.create_example())), None, [*tab.outputs, page.notice])
+    outputs = [*tab.outputs, page.notice]
+    made = new.make.click(shown(owners_only(lambda values: tab.made(*new.create(values)))), new.inputs, outputs)
+    tried = new.example.click(page.shown()(owners_only(lambda: tab.made(new.create_example()))), None, outputs)
     remember = "(project) => { nudge.remember(project || ''); nudge.toOutput('labeling') }"
     for event in (made, tried):
         event.success(None, project, None, js=remember)
@@ -81,6 +83,7 @@ class LabelingTab:
         """A project was made: it is the one at work, with what was said of its file."""
         return self._state([project.id], report)
 
+    @owners_only
     def delete(self, chosen: str | None) -> tuple[Any, ...]:
         """Delete the project with its votes."""
         if not chosen:
