@@ -126,28 +126,35 @@ def adapter_base(folder: Path) -> str:
 
 def weights(folder: Path) -> Weights:
     """Parameters, bytes and kind of number of a folder's weights. Raises `ModelError` for a broken file."""
-    total, size, kinds = 0, 0, dict[str, int]()
-    for file in weight_files(folder):
-        about = file.stat()
-        for kind, count in _counts(file, about.st_mtime_ns, about.st_size):
-            total += count
-            kinds[kind] = kinds.get(kind, 0) + count
-        size += about.st_size
+    total, kinds = 0, dict[str, int]()
+    for _, kind, count in tensors(folder):
+        total += count
+        kinds[kind] = kinds.get(kind, 0) + count
+    size = sum(file.stat().st_size for file in weight_files(folder))
     kind = max(kinds, key=lambda name: kinds[name], default="")
     return Weights(total, size, DTYPES.get(kind, kind.lower()))
 
 
+def tensors(folder: Path) -> list[tuple[str, str, int]]:
+    """(name, kind of number, how many) of every tensor of a model. Raises `ModelError` for a broken file."""
+    found: list[tuple[str, str, int]] = []
+    for file in weight_files(folder):
+        about = file.stat()
+        found += _tensors(file, about.st_mtime_ns, about.st_size)
+    return found
+
+
 @lru_cache(maxsize=4096)
-def _counts(file: Path, changed: int, size: int) -> tuple[tuple[str, int], ...]:
-    """(kind of number, how many) of every tensor in a file; read again only when the file has changed."""
+def _tensors(file: Path, changed: int, size: int) -> tuple[tuple[str, str, int], ...]:
+    """The tensors of one file; read again only when it has changed."""
     try:
         with file.open("rb") as opened:
             (length,) = struct.unpack("<Q", opened.read(8))
             if length > min(LONGEST_HEADER, size):
                 raise ValueError(f"its header would be {length} bytes long")
             header = json.loads(opened.read(length))
-        tensors = [about for name, about in header.items() if name != "__metadata__"]
-        return tuple((about["dtype"], math.prod(about["shape"])) for about in tensors)
+        header.pop("__metadata__", None)
+        return tuple((name, about["dtype"], math.prod(about["shape"])) for name, about in header.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
         raise ModelError(f"{file} is not a whole safetensors file: {error}.") from error
 

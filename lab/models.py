@@ -16,6 +16,7 @@ from lab import model_folder
 from lab.errors import ModelError, RunError
 from lab.hub import Watch, download, find_downloaded
 from lab.journal import Journal
+from lab.model_keeping import said_of
 from lab.run_dir import RunDir
 
 BUNDLED = Path(__file__).resolve().parent.parent / "assets" / "models"
@@ -194,6 +195,7 @@ class Models:
     def _origin(self, reference: str, folder: Path) -> tuple[Kind, str, str | None, str]:
         """Kind, name, parent and algorithm of a model ("" where no run made it)."""
         kind, _, name = reference.partition(":")
+        given = said_of(self._journal, reference).get("name", "") if kind != "bundled" else ""
         if kind == "bundled":
             return "bundled", name, None, ""
         if kind == "run":
@@ -205,12 +207,12 @@ class Models:
             shown = self._name_of(run_id) or str(about.get("name") or "") or run_id
             algorithm = str(about.get("algorithm", ""))
             parent = about.get("model") or None
-            return ("checkpoint", f"{shown}, step {step}", parent, algorithm) if step else (
-                "run", shown, parent, algorithm
-            )  # fmt: skip
+            if step:
+                return "checkpoint", given or f"{shown}, step {step}", parent, algorithm
+            return "run", shown, parent, algorithm
         if Path(reference).expanduser().is_dir():
-            return "folder", folder.name, None, ""
-        return "hub", reference, None, ""
+            return "folder", given or folder.name, None, ""
+        return "hub", given or reference, None, ""
 
     def _base_of_adapter(self, folder: Path) -> ModelInfo:
         return self.info(self.reference_of(model_folder.adapter_base(folder)))
@@ -263,12 +265,6 @@ class Models:
         if info.kind in ("folder", "hub") and reference not in self._added():
             self._journal.append("model added", {"reference": reference})
         return info
-
-    def remove(self, reference: str) -> None:
-        """Forget a model that was added. Its files stay where they are."""
-        if reference not in self._added():
-            raise ModelError(f"{reference} is not a model that was added.")
-        self._journal.append("model removed", {"reference": reference})
 
     def rows(self) -> Rows:
         """The list as rows of the table `models` for SQL."""

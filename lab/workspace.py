@@ -26,10 +26,10 @@ from lab.history import History
 from lab.index import Index
 from lab.ingest import Ingest
 from lab.journal import Journal
+from lab.kept_models import KeptModels
 from lab.labeling import Labeling
 from lab.launcher import Launcher
 from lab.model_folder import has_chat_template
-from lab.models import Models
 from lab.run_dir import RunDir, write_json
 from lab.runs import Runs
 from lab.supervisor import Supervisor
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from lab.probes import Probes
 
 DEFAULT_FOLDER = "my-lab"
+AT_WORK = ("queued", "starting", "running", "paused")
+"""States of a run that may still write into its folder."""
 SPLIT_SEED = 0
 """One split for all runs: an example that was held out once is never trained on by a later run."""
 
@@ -60,7 +62,7 @@ class Workspace:
         self.index = Index(None if self.read_only else folder / "history.duckdb")
         self.history = History(self.index, self.journal)
         self.datasets = Datasets(folder / "datasets", journal=self.journal)
-        self.models = Models(folder / "runs", self.journal, self.index.name_of)
+        self.models = KeptModels(folder / "runs", self.journal, self.index.name_of)
         self._ingest = Ingest(self.index, self.history, folder / "runs", self.journal)
         self.supervisor = Supervisor(
             folder / "runs", self.index, self.history, self._ingest, launcher or Launcher(), self._freeze
@@ -68,6 +70,8 @@ class Workspace:
         self.runs = Runs(
             folder / "runs", self.index, self._ingest, self.supervisor, self.models, self.datasets, self.read_only
         )
+        self.models.is_active = lambda run_id: self.runs.get(run_id).status in AT_WORK
+        self.models.name_run = lambda run_id, name: self.history.annotate(run_id, name=name)
         self.labeling = Labeling(
             folder / "labeling",
             self._answer,

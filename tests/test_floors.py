@@ -33,6 +33,7 @@ FLOORS = [
         "template_sandbox",
         "readers",
         "model_folder",
+        "model_parts",
         "token_study",
         "file_sizes",
         "few_shot",
@@ -92,6 +93,10 @@ FLOORS = [
         "builtin_datasets",
         "inspection",
         "models",
+        "kept_models",
+        "model_card",
+        "model_export",
+        "model_keeping",
         "labeling",
         "corpus",
         "arena",
@@ -115,6 +120,7 @@ FLOORS = [
 """From the ground up. A package counts as one with its name (lab/readers/… as `readers`)."""
 
 APP = {
+    *("kept_models", "model_keeping", "model_card", "model_export", "model_parts"),
     *("workspace", "runs", "ingest", "datasets", "models", "labeling", "corpus", "arena", "inference", "probes"),
     *(
         "history",
@@ -146,7 +152,7 @@ TORCH_SIDE = {
     *("logprobs", "generate", "compression", "checkpoint", "optimizers", "one_nudge", "training_speed"),
     *("loaded_models", "model_studies", "model_engine", "insides", "sorter"),
     *("rollout_record", "rl"),
-    *("preference_batching", "scalar_head", "transformers_reward"),
+    *("merge_model", "preference_batching", "scalar_head", "transformers_reward"),
 }
 HEAVY = {"torch", "transformers", "accelerate", "peft", "trl"}
 

@@ -27,6 +27,11 @@ def percent(part: float, whole: float) -> str:
     return f"{100 * part / whole:.0f} %" if whole else "0 %"
 
 
+def size(bytes: float) -> str:
+    """Room on a disk: 812 kB, 1.2 GB (powers of a thousand, as disks are sold)."""
+    return f"{short(bytes).replace('B', 'GB').replace('M', 'MB').replace('k', 'kB')}" if bytes >= 1e3 else f"{bytes} B"
+
+
 def duration(seconds: float | None) -> str:
     """A length of time in the one or two units that matter: 8 s, 3 min 20 s, 2 h 5 min."""
     if seconds is None:
