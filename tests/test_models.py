@@ -7,8 +7,8 @@ import pytest
 from lab.errors import ModelError
 from lab.hub import download, find_downloaded
 from lab.journal import Journal
+from lab.kept_models import KeptModels as Models
 from lab.model_folder import weights
-from lab.models import Models
 from tests.parts import make_run, write_model, write_weights
 
 

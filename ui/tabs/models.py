@@ -76,7 +76,7 @@ def build(workspace: Workspace, page: Page) -> None:
     page.on_open("models", tab.show, chosen, tab.outputs)
     tree.choose(shown(tab.choose), None, outputs, **quiet)
     adding = gr.on([add.click, new.submit], shown(tab.add), new, [progress, chosen, new, page.notice], **quiet)
-    adding.then(guests_may(tab.show), chosen, tab.outputs, **quiet)
+    adding.then(tab.show, chosen, tab.outputs, **quiet)
     save.click(shown(tab.save), [chosen, name, note], outputs, **quiet)
     exporting = export.click(shown(tab.export), [chosen, folder, merge], [exported, page.notice], **quiet)
     stop.click(None, None, None, cancels=[adding, exporting])

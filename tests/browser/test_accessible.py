@@ -1,0 +1,80 @@
+"""Every tab for everybody: axe finds nothing to mend in either theme, and the keyboard alone reaches every control."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import open_tab
+
+pytestmark = pytest.mark.browser
+
+GRADIOS: set[tuple[str, str]] = set()
+"""(rule, part of the node's HTML) of what Gradio's own components do wrong. May only become shorter."""
+
+RUN = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations.flatMap((found) =>
+  found.nodes.map((node) => ({rule: found.id, impact: found.impact, html: node.html, where: node.target.join(' ')})))"""
+
+REACHABLE = """() => [...document.querySelectorAll(
+    'a[href], button, input, select, textarea, summary, [tabindex]:not([tabindex="-1"])')].filter((node) =>
+  !node.disabled && node.tabIndex >= 0 && node.offsetParent !== null && !node.closest('[inert], [aria-hidden=true]') &&
+  getComputedStyle(node).visibility === 'visible' && node.getClientRects().length)"""
+
+MARK = f"() => {{ const all = ({REACHABLE})(); all.forEach((node, at) => node.dataset.reach = at); return all.length }}"
+FOCUSED = """() => { const node = document.activeElement;
+  return [node.dataset.reach ?? null, node === document.body, node.type === 'radio' ? node.name : ''] }"""
+LEFT = """(reached) => { const names = new Set(reached.map((at) => document.querySelector(`[data-reach="${at}"]`)?.name));
+  return [...document.querySelectorAll('[data-reach]')].filter((node) => !reached.includes(node.dataset.reach) &&
+    !(node.type === 'radio' && names.has(node.name))).map((node) => node.outerHTML.slice(0, 160)) }"""
+
+
+def tabs_of(page):
+    """The tabs that the strip leads to."""
+    return page.eval_on_selector_all("#strip a[data-tab]", "links => links.map((link) => link.dataset.tab)")
+
+
+def settle(page):
+    """Wait until the page stops changing for a moment."""
+    page.wait_for_function(
+        """() => { const size = document.body.innerHTML.length, now = performance.now();
+          if (window.lastSize !== size) { window.lastSize = size; window.lastChange = now }
+          return now - window.lastChange > 700 }""",
+        timeout=60_000,
+    )
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing_on_any_tab(serve, new_page, workspace, dark):
+    axe = Path(pytest.importorskip("axe_playwright_python").__file__).parent / "axe.min.js"
+    page = new_page(serve(workspace), dark=dark)
+    page.add_script_tag(path=axe)
+    left, excused = [], set()
+    for tab in tabs_of(page):
+        open_tab(page, tab)
+        settle(page)
+        for found in page.evaluate(RUN):
+            excuse = {one for one in GRADIOS if one[0] == found["rule"] and one[1] in found["html"]}
+            excused |= excuse
+            if not excuse:
+                left.append(f"{tab}: {found['rule']} ({found['impact']}) {found['where']}\n    {found['html'][:200]}")
+    assert not left, "\n".join(left)
+    assert excused == GRADIOS, "Gradio does these right now: take them off the list."
+
+
+def test_the_keyboard_alone_reaches_every_control(serve, new_page, workspace):
+    page = new_page(serve(workspace))
+    for tab in tabs_of(page):
+        open_tab(page, tab)
+        settle(page)
+        number = page.evaluate(MARK)
+        page.evaluate("document.activeElement.blur()")
+        reached, still = set(), 0
+        for _ in range(3 * number + 10):
+            page.keyboard.press("Tab")
+            at, on_body, _name = page.evaluate(FOCUSED)
+            still = still + 1 if at is None or at in reached else 0
+            reached.add(at)
+            if (on_body and len(reached) > 1) or still > 8:
+                break
+        left = page.evaluate(LEFT, [at for at in reached if at is not None])
+        assert not left, f"{tab}: not reached by Tab:\n" + "\n".join(left)
+        page.evaluate("document.querySelectorAll('[data-reach]').forEach((node) => delete node.dataset.reach)")
