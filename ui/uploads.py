@@ -12,6 +12,8 @@ from gradio.components import Component
 
 from lab.errors import DataError
 from lab.readers import FORMATS
+from lab.readers.reading import Columns
+from ui.columns import ColumnChoice
 from ui.errors import message, nothing_wrong
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 FOUND_OUT = ""
 """The choice of a format that leaves it to Nudge."""
+BY_COLUMNS = "columns"
+"""The choice by which the person says which column is what."""
+
+NAMED = "columns that I name"
 
 
 class Upload:
@@ -38,10 +44,10 @@ class Upload:
             elem_classes="owners",
         )
         with gr.Column(visible=False, elem_id=f"{elem_id}-reading", elem_classes="owners") as self.reading:
-            self.format = gr.Dropdown(
-                format_choices(kind), value=FOUND_OUT, label="Read as", elem_id=f"{elem_id}-format"
-            )
+            choices = [*format_choices(kind), (NAMED, BY_COLUMNS)]
+            self.format = gr.Dropdown(choices, value=FOUND_OUT, label="Read as", elem_id=f"{elem_id}-format")
             self.fix = gr.Checkbox(label="Put right what can be put right", elem_id=f"{elem_id}-fix")
+        self.columns = ColumnChoice(elem_id, kind)
         self.name = gr.State("")
         """Name of the set that the file became."""
 
@@ -51,20 +57,37 @@ class Upload:
         """Connect the events. `show` gives values for `outputs` from the report of a file that has no usable row;
         `instead_of` are events that fill the same outputs, and are not waited for once a file has come."""
 
-        def read(path: str | None, format: str, fix: bool, name: str) -> dict[Any, Any]:
+        def read(path: str | None, format: str | Columns, fix: bool, name: str) -> dict[Any, Any]:
+            if path and format == BY_COLUMNS:
+                return self.columns.offer(path)
             return self._read(path, format, fix, name, lambda report: dict(zip(outputs, show(report))))
 
+        def read_so(path: str | None, chosen: list[str | None], fix: bool, name: str) -> dict[Any, Any]:
+            try:
+                columns = self.columns.chosen(chosen)
+            except DataError as error:
+                return {self._page.notice: message(error)}
+            return read(path, columns, fix, name)
+
         ins: list[Any] = [self.file, self.format, self.fix, self.name]
-        outs: list[Any] = [self._dataset, self.reading, self.name, self.format, *outputs, self._page.notice]
+        own: list[Any] = [self._dataset, self.reading, self.name, self.format, *self.columns.outputs]
+        outs: list[Any] = [*own, *outputs, self._page.notice]
+        self.columns.connect(self.file)
+        self.columns.on_take(read_so, self.file, [self.fix, self.name], outs)
         self.file.upload(lambda path: read(path, FOUND_OUT, False, ""), self.file, outs, cancels=instead_of)
         gr.on([self.format.input, self.fix.input], read, ins, outs)
         self.file.clear(lambda: gr.update(visible=False), None, self.reading, show_progress="hidden")
 
     def _read(
-        self, path: str | None, format: str, fix: bool, name: str, refused: Callable[[dict[str, Any]], dict[Any, Any]]
+        self,
+        path: str | None,
+        format: str | Columns,
+        fix: bool,
+        name: str,
+        refused: Callable[[dict[str, Any]], dict[Any, Any]],
     ) -> dict[Any, Any]:
         if not path:
-            return {self.reading: gr.update(visible=False)}
+            return {self.reading: gr.update(visible=False), **self.columns.hide()}
         workspace, since = self._page.workspace, time.monotonic()
         same: dict[Any, Any] = {self.reading: gr.update(visible=True)}
         try:
@@ -73,13 +96,17 @@ class Upload:
             self._require_kind(report)
         except DataError as error:
             shown = refused(error.report.to_json()) if error.report is not None else {}
-            return same | shown | {self._page.notice: message(error)}
+            fits_nothing = not format and error.report is not None and not error.report.format
+            asked = self.columns.offer(path) if fits_nothing else {}
+            return same | shown | asked | {self._page.notice: message(error)}
         choices = dataset_choices(workspace, self._kind)
         about = FORMATS[report.format].title or report.format if report.format in FORMATS else report.format
-        found = gr.update(choices=[(f"found out: {about}", FOUND_OUT), *format_choices(self._kind)[1:]])
+        others = [*format_choices(self._kind)[1:], (NAMED, BY_COLUMNS)]
+        found = gr.update(choices=[(f"found out: {about}", FOUND_OUT), *others])
         chosen = gr.update(choices=choices, value=report.name)
         done = {self._dataset: chosen, self.name: report.name, self._page.notice: nothing_wrong(since)}
-        return same | done | ({} if format else {self.format: found})
+        hidden = {} if isinstance(format, dict) else self.columns.hide()
+        return same | hidden | done | ({} if format else {self.format: found})
 
     def _require_kind(self, report: ImportReport) -> None:
         """Raises `DataError` when the file holds something else than this page trains on; it is not kept then."""

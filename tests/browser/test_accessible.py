@@ -22,7 +22,8 @@ REACHABLE = """() => [...document.querySelectorAll(
 MARK = f"() => {{ const all = ({REACHABLE})(); all.forEach((node, at) => node.dataset.reach = at); return all.length }}"
 FOCUSED = """() => { const node = document.activeElement;
   return [node.dataset.reach ?? null, node === document.body, node.type === 'radio' ? node.name : ''] }"""
-LEFT = """(reached) => { const names = new Set(reached.map((at) => document.querySelector(`[data-reach="${at}"]`)?.name));
+LEFT = """(reached) => {
+  const names = new Set(reached.map((at) => document.querySelector(`[data-reach="${at}"]`)?.name));
   return [...document.querySelectorAll('[data-reach]')].filter((node) => !reached.includes(node.dataset.reach) &&
     !(node.type === 'radio' && names.has(node.name))).map((node) => node.outerHTML.slice(0, 160)) }"""
 
