@@ -92,7 +92,7 @@
     constructor(root, about) {
       Object.assign(this, { root, about, active: -1, pinned: false, spans: [] });
       this.id = "nudge-row-" + ++numbered;
-      this.list = node("div", { class: "row", role: "listbox", "aria-label": about.label, tabindex: 0, id: this.id });
+      this.list = node("div", { class: "row", role: "group", "aria-label": about.label, tabindex: 0, id: this.id });
       this.card = node("div", { class: "card", hidden: true });
       if (about.before) this.list.append(about.before);
       this.root.append(this.list, this.card);
@@ -117,6 +117,7 @@
         if (last?.ready && last.to - last.from < CHUNK) this.grow(last);
         else this.start(from, streaming);
       }
+      if (this.made) this.list.setAttribute("role", "listbox"); // a listbox without an option would be none
     }
 
     start(from, now) {
