@@ -12,6 +12,7 @@ from lab.errors import DataError
 from lab.forecast import sft_settings
 from ui.data_view import DataView, looking_value
 from ui.forms import ConfigForm
+from ui.leave_out import LeaveOut
 from ui.people import guests_may
 from ui.run_panel import RunPanel
 from ui.uploads import Upload, dataset_choices
@@ -36,6 +37,7 @@ def build(workspace: Workspace, page: Page) -> None:
         with page.goes_in():
             dataset = gr.Dropdown([], label="Conversations", elem_id="sft-dataset")
             upload = Upload(page, "sft", "conversations", dataset)
+            leave_out = LeaveOut(page, "sft", "conversations", dataset)
             model = gr.Dropdown([], label="Start from", elem_id="sft-model")
             form = ConfigForm(
                 SFTConfig,
@@ -64,6 +66,7 @@ def build(workspace: Workspace, page: Page) -> None:
     limit: Any = form.fields["max_length"]
     gr.on([limit.submit, limit.blur], page.shown()(tab.look), chosen, [*view.outputs, page.notice], **quiet)
     upload.on_refused(view.refused, view.outputs, instead_of=looking)
+    leave_out.connect(model, limit)
     start.click(
         page.shown("sft")(lambda values: panel.show(tab.start(values, name))),
         {dataset, model, name, *form.components},
