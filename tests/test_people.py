@@ -15,7 +15,7 @@ from ui.app import build, launch, serve_blocks, welcome
 from ui.doors import _parsed, cookie_name, read_body
 from ui.login import CODE_LETTERS, CODE_TRIES, PASSWORD_TRIES, Login, LoginError, WrongTries, new_code
 from ui.people import NOBODY, OWNER, Person, guest_may_trigger, person, require_owner
-from ui.server import is_foreign, names_of
+from ui.server import is_foreign, names_given, names_of
 
 PASSWORD = "correct horse"
 CODE = "ABC234"
@@ -383,6 +383,13 @@ def test_a_host_that_others_reach_needs_a_login():
 def test_what_the_owner_reads_at_the_start(login):
     text = welcome("127.0.0.1", "http://127.0.0.1:7860/", login)
     assert f"Class code: {CODE}" in text and "login?key=" in text and PASSWORD not in text
+
+
+def test_a_proxy_has_a_name_of_its_own(monkeypatch):
+    monkeypatch.setenv("NUDGE_NAMES", "Lab.example.org lab2.example.org")
+    assert names_given() == {"lab.example.org", "lab2.example.org"}
+    monkeypatch.delenv("NUDGE_NAMES")
+    assert names_given() == frozenset()
 
 
 def test_an_app_on_all_addresses_answers_to_the_names_of_its_machine():

@@ -6,6 +6,7 @@ Gradio answers any `Host` and runs server functions for plain-text POSTs of fore
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import socket
 import tempfile
@@ -148,10 +149,15 @@ def middleware(
 ) -> list[Middleware]:
     """What stands around Gradio for an app that is served on `host` with our own routes."""
     return [
-        Middleware(Guard, hosts=LOOPBACK | names_of(host), in_notebook=in_notebook),
+        Middleware(Guard, hosts=LOOPBACK | names_of(host) | names_given(), in_notebook=in_notebook),
         Middleware(Doors, blocks=blocks, routes=ours, login=login),
         Middleware(PageHead, head=head(), with_person=login is not None),
     ]
+
+
+def names_given() -> frozenset[str]:
+    """Further names for the app, from NUDGE_NAMES: that of a proxy before it, say."""
+    return frozenset(os.environ.get("NUDGE_NAMES", "").lower().split())
 
 
 def names_of(host: str) -> frozenset[str]:
