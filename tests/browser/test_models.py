@@ -7,15 +7,15 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import open_tab
-from tests.parts import make_run, write_model
+from tests.parts import make_run, started, write_model
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
 def run(workspace):
-    made = make_run(workspace.folder / "runs", name="pirate")
-    made.update(model="bundled:base", status="finished")
+    made = make_run(workspace.folder / "runs", [started(), ("finished", {"step": 5})], name="pirate")
+    made.update(model="bundled:base")
     write_model(made.model)
     write_model(made.checkpoint(5) / "model")
     return made
@@ -47,7 +47,7 @@ def test_the_tree_and_what_one_can_do_with_it(serve, new_page, workspace, run, t
     answers = iter([False, True])
     page.on("dialog", lambda question: question.accept() if next(answers) else question.dismiss())
     page.click("#models-delete")
-    page.wait_for_timeout(500)
+    expect(page.locator("#models-delete")).to_be_enabled()
     assert run.model.is_dir()
     page.click("#models-delete")
     expect(row).to_have_count(0, timeout=30_000)

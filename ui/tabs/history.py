@@ -54,7 +54,9 @@ def build(workspace: Workspace, page: Page) -> None:
 
 def _sql_part(workspace: Workspace, page: Page) -> None:
     with gr.Accordion("Ask with SQL", open=False, elem_id="history-sql-part", elem_classes="owners"):
-        text = gr.Code(QUESTION, language="sql", label="One SELECT", lines=4, elem_id="history-sql")
+        text = gr.Textbox(
+            QUESTION, label="One SELECT", lines=4, max_lines=20, elem_id="history-sql", elem_classes="mono"
+        )
         gr.HTML(
             html_template=f'<p class="soft small">Tables: {COLUMNS}. At most 10,000 rows, within 5 seconds.</p>',
             js_on_load=None,
