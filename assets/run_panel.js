@@ -29,6 +29,8 @@
     return turn;
   };
 
+  nudge.follow = follow;
+
   // A question that needs a yes before something is lost.
   nudge.confirm = (question, yes) => new Promise((answer) => {
     const dialog = node("dialog", { class: "keys", "aria-label": "Are you sure?", onclose: () => { dialog.remove(); answer(dialog.returnValue === "yes"); } },

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from lab.config import GRPOConfig as GRPOConfig
     from lab.config import LoRAConfig as LoRAConfig
     from lab.config import OptimizerConfig as OptimizerConfig
+    from lab.config import PPOConfig as PPOConfig
     from lab.config import PretrainConfig as PretrainConfig
     from lab.config import ReinforceConfig as ReinforceConfig
     from lab.config import RewardModelConfig as RewardModelConfig
     from lab.config import SamplingConfig as SamplingConfig
+    from lab.config import SelfImproveConfig as SelfImproveConfig
     from lab.config import SFTConfig as SFTConfig
     from lab.workspace import Workspace as Workspace
     from lab.workspace import open_workspace as open_workspace
@@ -29,6 +31,8 @@ _HOMES = {
     "PretrainConfig": "lab.config",
     "DPOConfig": "lab.config",
     "GRPOConfig": "lab.config",
+    "PPOConfig": "lab.config",
+    "SelfImproveConfig": "lab.config",
     "ReinforceConfig": "lab.config",
     "RewardModelConfig": "lab.config",
     "SamplingConfig": "lab.config",

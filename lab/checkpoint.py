@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,11 @@ from lab.run_dir import RunDir, write_json
 
 @dataclass
 class Progress:
-    """How far a run is: steps done, tokens read."""
+    """How far a run is: steps done, tokens read, and numbers that a page carries from one step to the next."""
 
     step: int = 0
     tokens: int = 0
+    carried: dict[str, float] = field(default_factory=dict)
 
 
 class Checkpoints:

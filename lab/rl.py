@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from lab.batching import batch_order
 from lab.causal_lm import CausalLM
-from lab.config import SamplingConfig
 from lab.config.rollouts import RolloutConfig
+from lab.exam import Exam, writer_in
 from lab.logprobs import entropy, kl_k3
-from lab.rewards import Reward, checkable, gold
-from lab.rollout import Decode, Prompt, Rollout, sample_of, sample_rollouts, write
+from lab.rewards import Reward, gold
+from lab.rollout import Decode, Prompt, Rollout, sample_rollouts
 from lab.rollout_record import RolloutRecord, TokenView
 from lab.training import TrainingRun, require_finite
 
@@ -33,10 +33,7 @@ class Practice:
     """Questions, what judges the answers, and what the policy is compared with. `reference` is the policy as it was."""
 
     prompts: Sequence[Prompt]
-    heldout: Sequence[Prompt]
-    begun: Sequence[Prompt]
-    """The held-out questions once more, each with the first words of a worked answer given; empty when there is no such
-    beginning that all worked answers share."""
+    exam: Exam
     reward: Reward
     decode: Decode
     end_ids: frozenset[int]
@@ -81,7 +78,7 @@ class Practice:
         return (watched + [number for number in numbers if number not in watched])[: len(numbers)]
 
     def _drawn(self, step: int, seed: int) -> list[int]:
-        return batch_order(seed, step, len(self.prompts), self.config.batch_size)
+        return list(dict.fromkeys(batch_order(seed, step, len(self.prompts), self.config.batch_size)))
 
     def watched(self, step: int) -> list[int]:
         """Numbers of the questions that are watched at this step."""
@@ -91,9 +88,13 @@ class Practice:
             return []
         return list(range(min(self.config.watched, len(self.prompts))))
 
+    def policy(self, model: nn.Module) -> Any:
+        """The network that writes, out of what it is wrapped in."""
+        return writer_in(self.run.accelerator.unwrap_model(model))
+
     def _of(self, model: nn.Module, numbers: Sequence[int], step: int) -> Rollout:
         return sample_rollouts(
-            self.run.accelerator.unwrap_model(model),
+            self.policy(model),
             [self.prompts[number] for number in numbers],
             self.config.group_size,
             reward=self.reward,
@@ -149,41 +150,25 @@ class Practice:
     # --- the reference -----------------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def logps(self, network: Any, rollout: Rollout) -> Tensor:
-        """log p of every token of a rollout (T) under a network."""
-        count, size = len(rollout.completions), 32
+    def tokenwise(self, network: Any, rollout: Rollout) -> Tensor:
+        """What a network says of every token of a rollout (T): log p, or the forecast of a value network."""
         found = torch.empty(int(rollout.length_B.sum()))
-        for start in range(0, count, size):
-            part = rollout.part(range(start, min(count, start + size)), self.run.accelerator.device)
-            found[part.place_L.cpu()] = network(part.batch)[0].float().cpu()
+        everything = list(range(len(rollout.completions)))
+        parts = self.parts(rollout, everything)
+        for number in range(parts):
+            if rows := everything[number::parts]:
+                part = rollout.part(rows, self.run.accelerator.device)
+                said = network(part.batch)
+                found[part.place_L.cpu()] = (said[0] if isinstance(said, tuple) else said).float().cpu()
         return found
 
     def reference_logps(self, rollout: Rollout, step: int) -> Tensor | None:
         """log p of every token under the reference (T): at every step when the policy is held to it, else at looks."""
         if self.config.kl_coefficient or self.watched(step):
-            return self.logps(self.reference, rollout)
+            return self.tokenwise(self.reference, rollout)
         return None
 
     # --- measurements ------------------------------------------------------------------------------------------------
-
-    def examine(self, model: nn.Module, step: int) -> None:
-        """Report the share of held-out problems that are answered rightly, with the most probable words."""
-        values = {}
-        for name, prompts in (("accuracy/heldout", self.heldout), ("accuracy/begun", self.begun)):
-            if prompts and all(checkable(prompt.problem.answer, prompt.problem.category) for prompt in prompts):
-                values[name] = self._share_right(model, prompts)
-        if values:
-            self.run.report.metrics(step, values)
-
-    def _share_right(self, model: nn.Module, prompts: Sequence[Prompt]) -> float:
-        accelerator = self.run.accelerator
-        mine = prompts[accelerator.process_index :: accelerator.num_processes]
-        right = 0.0
-        if mine:
-            greedy = SamplingConfig(temperature=0.0, max_new_tokens=self.config.max_new_tokens)
-            written = write(accelerator.unwrap_model(model), mine, greedy, self.end_ids)
-            right = sum(gold(sample_of(prompt, one, self.decode)) for prompt, one in zip(mine, written))
-        return float(self.run.summed(torch.tensor(right, dtype=torch.float64))) / len(prompts)
 
     def measures(self, rollout: Rollout, reference_T: Tensor | None) -> dict[str, float]:
         """What the completions of a step say of the policy, over all processes."""
@@ -237,7 +222,7 @@ class Practice:
     def look(self, model: nn.Module, rollout: Rollout, step: int, advantage_B: Tensor) -> None:
         """Keep the watched groups of this step for the page. To be called before the policy is changed."""
         watched = set(self.watched(step)) if self.run.accelerator.is_main_process else set()
-        policy = self.run.accelerator.unwrap_model(model)
+        policy = self.policy(model)
         for place, group in enumerate(rollout.groups):
             if group.prompt.number in watched:
                 first = place * len(group.completions)

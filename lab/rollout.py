@@ -106,6 +106,17 @@ class Rollout:
         """Where each completion's tokens begin among all T."""
         return self.length_B.cumsum(0) - self.length_B
 
+    @cached_property
+    def mask_BT(self) -> Tensor:
+        """The completions side by side: which places hold a token."""
+        return torch.arange(int(self.length_B.max())) < self.length_B[:, None]
+
+    def padded(self, values_T: Tensor) -> Tensor:
+        """What belongs to the tokens, side by side (B, longest), with 0 where there is none."""
+        padded_BT = values_T.new_zeros(self.mask_BT.shape)
+        padded_BT[self.mask_BT] = values_T
+        return padded_BT
+
     def summed(self, values_T: Tensor) -> Tensor:
         """The sum over each completion (B) of what belongs to its tokens."""
         row_T = torch.arange(len(self.length_B)).repeat_interleave(self.length_B)

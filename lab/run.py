@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lab import notebook
 from lab.config import TrainingConfig
 from lab.errors import RunError
 from lab.index_rows import RunEntry
 from lab.launcher import log_tail
-from lab.run_dir import RunDir
+from lab.run_dir import RunDir, read_jsonl, read_rows
 from lab.run_state import ENDED, WANT_OF_MEMORY, Outcome
 
 if TYPE_CHECKING:
     from lab.runs import Runs
+
+
+Rows = list[dict[str, Any]]
 
 
 class Run:
@@ -124,6 +127,22 @@ class Run:
     def checkpoints(self) -> list[int]:
         """The steps that have a checkpoint (`run:<id>@<step>`)."""
         return self._dir.checkpoint_steps()
+
+    def rollouts(self, offset: int = 0) -> tuple[Rows, int]:
+        """What is new since byte `offset` in the record of its watched completions (`lab/rollout_record.py`), and the
+        offset for the next call."""
+        return read_rows(self._dir.path / "rollouts.jsonl", offset)
+
+    def votes(self) -> Rows:
+        """The votes of a run of self-improvement (`lab/worker/self_improve.py`), each with the `right` answer that its
+        data have: that is for who looks at it, the run has not seen it."""
+        rows, _ = read_rows(self._dir.path / "votes.jsonl")
+        if rows:
+            wanted = {row["prompt"]: row for row in rows}
+            for number, problem in enumerate(read_jsonl(self._dir.data / "train.jsonl")):
+                if number in wanted:
+                    wanted[number]["right"] = problem.get("answer", "")
+        return rows
 
     def wait(self, timeout: float | None = None) -> Run:
         """Wait until it has ended, well or badly. Raises `TimeoutError` when that takes more than `timeout` seconds."""

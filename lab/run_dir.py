@@ -10,6 +10,7 @@ stop, pause   present when asked for         lock           held by the worker w
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -166,3 +167,21 @@ def read_jsonl(path: Path) -> Iterator[Any]:
     with path.open("rb") as file:
         for line in file:
             yield json.loads(line)
+
+
+def read_rows(path: Path, offset: int = 0, limit: int = 1 << 20) -> tuple[list[dict[str, Any]], int]:
+    """The values of the complete lines among the next `limit` bytes after `offset` (at least one line), and the offset
+    after them. A file that is not there has none; a line that was torn by a crash is passed over."""
+    rows: list[dict[str, Any]] = []
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            while (line := file.readline()).endswith(b"\n"):
+                offset += len(line)
+                with contextlib.suppress(ValueError):
+                    rows.append(json.loads(line))
+                if (limit := limit - len(line)) <= 0:
+                    break
+    except FileNotFoundError:
+        return [], offset
+    return rows, offset

@@ -30,6 +30,7 @@ from lab.kept_models import KeptModels
 from lab.labeling import Labeling
 from lab.launcher import Launcher
 from lab.model_folder import has_chat_template
+from lab.rewards import Rewards
 from lab.run_dir import RunDir, write_json
 from lab.runs import Runs
 from lab.supervisor import Supervisor
@@ -139,6 +140,11 @@ class Workspace:
         from lab.probes import Probes
 
         return Probes(self.inference)
+
+    @property
+    def rewards(self) -> Rewards:
+        """Rewards, to be tried on samples."""
+        return Rewards(lambda: self.inference)
 
     def close(self) -> None:
         """Let go of the folder and end the model process. Runs go on, and are found again at the next start."""

@@ -151,7 +151,7 @@ TORCH_SIDE = {
     *("worker", "model_server", "algorithms", "batching", "rollout", "transformer", "ops", "model"),
     *("logprobs", "generate", "compression", "checkpoint", "optimizers", "one_nudge", "training_speed"),
     *("loaded_models", "model_studies", "model_engine", "insides", "sorter"),
-    *("rollout_record", "rl"),
+    *("rollout_record", "rl", "actor_critic", "exam"),
     *("merge_model", "preference_batching", "scalar_head", "transformers_reward"),
 }
 HEAVY = {"torch", "transformers", "accelerate", "peft", "trl"}

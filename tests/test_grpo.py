@@ -362,3 +362,34 @@ def test_a_loss_that_is_not_a_number_is_reported_and_ends_the_run(tiny_model, tm
     with pytest.raises(RunError, match="loss is not a finite number at step 1"):
         work_here(run)
     assert math.isnan(series(read_events(run.events)[0], "loss/policy")[1])
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_steps_of_one(tiny_model, tmp_path):
+    import time
+
+    from lab.launcher import Launcher
+
+    config = QUICK.replace(batch_size=4, kl_coefficient=0.05, normalisation="sequence", advantage="batch standardised")
+    alone = work_here(make_rl_run(tmp_path / "one", tiny_model, config))
+    run = make_rl_run(tmp_path / "two", tiny_model, config.replace(processes=2))
+    launcher = Launcher()
+    worker, _ = launcher.launch(run, 2)
+    deadline = time.monotonic() + 300
+    while launcher.is_alive(run, worker) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert launcher.kill(run, worker), "processes are left"
+    events = read_events(run.events)[0]
+    assert events[-1].type == "finished"
+    for name in (
+        "reward/mean",
+        "loss/policy",
+        "grad_norm",
+        "kl/reference",
+        "accuracy/heldout",
+        "share/signal",
+        "tokens",
+    ):
+        one, two = series(alone, name), series(events, name)
+        assert one.keys() == two.keys()
+        assert all(abs(one[step] - two[step]) < 1e-4 * max(1, abs(one[step])) for step in one), name

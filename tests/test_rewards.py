@@ -7,7 +7,7 @@ import time
 import pytest
 
 from lab.errors import ConfigError, DataError
-from lab.rewards import FunctionReward, Sample, Score, make_reward, model_references, title
+from lab.rewards import FunctionReward, Rewards, Sample, Score, make_reward, model_references, title
 from lab.world import World
 
 RIGHT = Sample("What is 1 + 1?", "The answer is 2.", "2")
@@ -74,6 +74,21 @@ def test_a_sample_from_a_mapping():
     assert Sample.of({"prompt": "a", "completion": "b"}) == Sample("a", "b")
     with pytest.raises(DataError, match="`prompt` and `completion`"):
         Sample.of({"prompt": "a"})
+
+
+def test_a_reward_is_tried_before_it_is_trained_on():
+    class Inference:
+        def reward(self, model, conversations):
+            return [len(messages[-1]["content"]) / 10 for messages in conversations]
+
+    rewards = Rewards(Inference)
+    rows = [{"prompt": "What is 1 + 1?", "completion": "The answer is 2.", "answer": "2"}, WRONG]
+    assert [score.value for score in rewards.try_on("exact_answer", rows)] == [1, 0]
+    assert [score.value for score in rewards.try_on("run:abc", rows)] == [1.6, 1.6]
+    source = "def reward(completion, answer):\n    return 1 / (answer in completion)"
+    right, wrong = rewards.try_on([[source, 2.0], ["run:abc", 1.0]], rows)
+    assert right.value == 3.6
+    assert wrong.error == "ZeroDivisionError: division by zero (line 2)"
 
 
 # --- a person's function ---------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import gradio as gr
 from lab.alarms import alarms, reading
 from lab.errors import ConfigError
 from lab.events import METRICS, encode_number
+from lab.rl_alarms import rl_alarms, rl_reading
 
 if TYPE_CHECKING:
     from lab.workspace import Workspace
@@ -55,6 +56,22 @@ PRETRAINING = (
     *TRAINING[1:],
 )
 """Those of a run that learns from documents."""
+
+REINFORCING = (
+    Chart("Reward", (("reward/mean", "reward"), ("accuracy/heldout", "held-out right"))),
+    Chart("Worked start given", (("accuracy/begun", "held-out right"),)),
+    Chart("Gold score", (("reward/gold", "gold"),)),
+    Chart("KL to the reference", (("kl/reference", "KL"),), "nats per completion"),
+    Chart("Entropy", (("entropy/policy", "entropy"),), "nats per token"),
+    Chart("Length", (("length/completion", "tokens"),), "tokens per completion"),
+    Chart("Questions with signal", (("share/signal", "with signal"),)),
+    Chart("Clipped", (("share/clipped", "clipped"),)),
+    Chart("Value loss", (("loss/value", "value"),)),
+    Chart("Loss", (("loss/train", "training"),), "nats per token", True),
+    Chart("Gradient norm", (("grad_norm", "gradient norm"),)),
+    Chart("Time spent writing", (("share/sampling", "of the time"),)),
+)
+"""Those of reinforcement learning."""
 
 
 PREFERENCES = (
@@ -138,8 +155,8 @@ def _words(workspace: Workspace, run: Any) -> dict[str, Any]:
         return curves[name]
 
     return {
-        "alarms": [asdict(alarm) for alarm in alarms(curve)],
-        "reading": reading(curve, run.total_steps or 0),
+        "alarms": [asdict(alarm) for alarm in [*alarms(curve), *rl_alarms(curve)]],
+        "reading": rl_reading(curve, run.total_steps or 0) or reading(curve, run.total_steps or 0),
         "total": run.total_steps,
     }
 

@@ -43,7 +43,7 @@ class RunPanel:
         self,
         page: Page,
         tab: str,
-        algorithm: str,
+        algorithm: str | tuple[str, ...],
         charts: Sequence[Chart] = TRAINING,
         samples: str = "What it answers while it learns",
     ) -> None:
@@ -51,7 +51,7 @@ class RunPanel:
         self._page = page
         self._charts = charts
         self._workspace = page.workspace
-        self._algorithm = algorithm
+        self._algorithms = (algorithm,) if isinstance(algorithm, str) else algorithm
         self.view = self._component(tab, "run", "nudge.runPanel", [self._state_function()])
         with gr.Column(elem_classes=["scene"], elem_id=f"{tab}-curves"):
             self.plot = live_plot(page, f"{tab}-plot", "Curves of the run")
@@ -76,7 +76,7 @@ class RunPanel:
 
     def show_again(self, wanted: str) -> tuple[Any, ...]:
         """What to show when the tab is opened: the run in the address, else the one that is active, else the newest."""
-        runs = [run for run in self._workspace.runs.list() if run.algorithm == self._algorithm]
+        runs = [run for run in self._workspace.runs.list() if run.algorithm in self._algorithms]
         here = next((run for run in runs if run.id == wanted), None)
         active = next((run for run in runs if run.status not in ENDED), None)
         run = here or active or (runs[0] if runs else None)

@@ -114,7 +114,7 @@ def train(model: nn.Module, practice: Practice, config: GRPOConfig, run: Trainin
     while True:
         step = progress.step
         if run.is_due(step, config.eval_every):
-            practice.examine(model, step)
+            practice.exam.take(model, step)
         if config.sample_every and run.is_due(step, config.sample_every):
             run.show_answers(model, step)
         wish = run.wish()

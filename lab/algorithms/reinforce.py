@@ -84,7 +84,7 @@ def train(model: nn.Module, practice: Practice, config: ReinforceConfig, run: Tr
     while True:
         step = progress.step
         if run.is_due(step, config.eval_every):
-            practice.examine(model, step)
+            practice.exam.take(model, step)
         if config.sample_every and run.is_due(step, config.sample_every):
             run.show_answers(model, step)
         wish = run.wish()

@@ -12,11 +12,13 @@ from typing import Any
 from lab.config.base import Config
 from lab.config.dpo import DPOConfig
 from lab.config.grpo import GRPOConfig
+from lab.config.ppo import PPOConfig
 from lab.config.pretrain import PretrainConfig
 from lab.config.reinforce import ReinforceConfig
 from lab.config.reward_model import RewardModelConfig
 from lab.config.rollouts import RolloutConfig
 from lab.config.sampling import SamplingConfig
+from lab.config.self_improve import SelfImproveConfig
 from lab.config.sft import SFTConfig
 from lab.config.training import LoRAConfig, OptimizerConfig, TrainingConfig
 from lab.errors import ConfigError
@@ -28,19 +30,23 @@ __all__ = [
     "GRPOConfig",
     "LoRAConfig",
     "OptimizerConfig",
+    "PPOConfig",
     "PretrainConfig",
     "ReinforceConfig",
     "RewardModelConfig",
     "RolloutConfig",
     "SFTConfig",
     "SamplingConfig",
+    "SelfImproveConfig",
     "TrainingConfig",
     "config_from_json",
 ]
 
-ALGORITHMS: dict[str, type[TrainingConfig]] = {
-    cls.algorithm: cls for cls in (PretrainConfig, SFTConfig, RewardModelConfig, DPOConfig, ReinforceConfig, GRPOConfig)
-}
+_ALL: tuple[type[TrainingConfig], ...] = (
+    *(PretrainConfig, SFTConfig, RewardModelConfig, DPOConfig),
+    *(ReinforceConfig, PPOConfig, GRPOConfig, SelfImproveConfig),
+)
+ALGORITHMS: dict[str, type[TrainingConfig]] = {cls.algorithm: cls for cls in _ALL}
 """The settings class of each algorithm, by its name."""
 
 

@@ -27,7 +27,7 @@ class RolloutConfig(TrainingConfig):
     batch_size: int = 16
     """Questions per step. More gives calmer steps, each of which takes longer."""
     group_size: int = 8
-    """Completions sampled of each question. They are compared with each other, so at least 2. (G)"""
+    """Completions sampled of each question. They are compared with each other, so at least 2."""
     max_new_tokens: int = 80
     """Longest completion in tokens; one that is cut off there has not ended, and no check finds it right."""
     epochs: int = 1

@@ -89,6 +89,12 @@ class WeightedSum:
         names = [title(name) for name, _, _ in self._terms]
         return [self._sum(names, scores) for scores in zip(*columns, strict=True)]
 
+    def close(self) -> None:
+        """End what its rewards have started."""
+        for _, _, reward in self._terms:
+            if hasattr(reward, "close"):
+                reward.close()
+
     def _sum(self, names: Sequence[str], scores: Sequence[Score]) -> Score:
         value = math.fsum(weight * score.value for (_, weight, _), score in zip(self._terms, scores))
         error = next((score.error for score in scores if score.error), "")

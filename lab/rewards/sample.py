@@ -23,6 +23,11 @@ class Sample:
     category: str = ""
     ended: bool = True
 
+    @property
+    def conversation(self) -> list[dict[str, str]]:
+        """Question and completion as messages: what a reward model reads."""
+        return [{"role": "user", "content": self.prompt}, {"role": "assistant", "content": self.completion}]
+
     @classmethod
     def of(cls, values: Self | Mapping[str, Any]) -> Self:
         """A sample from a mapping with `prompt`, `completion` and whatever else of its fields there is."""

@@ -7,27 +7,38 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lab.actor_critic import ActorCritic
 from lab.answers import chat_prompts
+from lab.causal_lm import CausalLM
 from lab.chat_template import ChatTemplate
 from lab.config.rollouts import RolloutConfig
 from lab.errors import DataError
 from lab.events import RunReporter
+from lab.exam import Exam, writer_in
 from lab.model import adapt, load_model, save_adapted, save_model
 from lab.problem import Problem
-from lab.rewards import make_reward
+from lab.rewards import close, make_reward
 from lab.rl import Practice
 from lab.rollout import Prompt
 from lab.rollout_record import RolloutRecord
 from lab.run_dir import RunDir, read_jsonl
 from lab.scalar_head import reward_of
 from lab.tokenizer import Tokenizer
+from lab.training import TrainingRun
 from lab.worker.around import finish, surroundings, usable_length
 
 Page = Callable[..., Any]
 
 
-def work(run: RunDir, config: RolloutConfig, report: RunReporter, train: Page) -> None:
-    """Train the run's model on its problems by the page whose `train` is given."""
+def work(
+    run: RunDir,
+    config: RolloutConfig,
+    report: RunReporter,
+    train: Page,
+    beside: Callable[[CausalLM, Path], ActorCritic] | None = None,
+) -> None:
+    """Train the run's model on its problems by the page whose `train` is given. `beside` puts a value network beside
+    the policy, for a page that wants one; what is kept is the policy."""
     parent = Path(run.about()["model_folder"])
     model = load_model(parent)
     save: Callable[..., None] = partial(save_model, tokenizer_from=parent)
@@ -46,16 +57,21 @@ def work(run: RunDir, config: RolloutConfig, report: RunReporter, train: Page) -
         )
     if len(prompts) < len(problems):
         report.message(f"{len(problems) - len(prompts)} of {len(problems)} questions are longer than {room} tokens.")
-    measured = heldout[: config.heldout_problems]
     questions = [[{"role": "user", "content": problem.question}, _ANSWER] for problem in problems[: config.watched]]
     shown = chat_prompts(config.sample_prompts, questions, template, room)
-    around = surroundings(run, config, report, save, shown.answers)
+    trained = beside(model, parent) if beside else model
+    around = surroundings(
+        run,
+        config,
+        report,
+        lambda module, folder: save(writer_in(module), folder),
+        lambda module: shown.answers(writer_in(module)),
+    )
     reference = load_model(parent).to(around.accelerator.device).eval().requires_grad_(False)
     folders = run.about().get("reward_folders", {})
     practice = Practice(
         prompts=prompts,
-        heldout=prompts_of(measured, template, room),
-        begun=prompts_of(measured, template, room, common_start(heldout)),
+        exam=exam_of(heldout[: config.heldout_problems], template, room, config.max_new_tokens, around),
         reward=make_reward(config.reward, lambda name: reward_of(folders[name], str(around.accelerator.device))),
         decode=template.tokenizer.decode_reply,
         end_ids=frozenset([*model.end_ids, *template.end_ids]),
@@ -64,8 +80,11 @@ def work(run: RunDir, config: RolloutConfig, report: RunReporter, train: Page) -
         run=around,
         record=RolloutRecord(run.path / "rollouts.jsonl", partial(pieces, template.tokenizer)),
     )
-    progress = train(model, practice, config, around)
-    finish(run, around, model, progress.step)
+    try:
+        progress = train(trained, practice, config, around)
+    finally:
+        close(practice.reward)
+    finish(run, around, trained, progress.step)
 
 
 _ANSWER = {"role": "assistant", "content": ""}
@@ -83,6 +102,20 @@ def prompts_of(problems: Iterable[Problem], template: ChatTemplate, room: int, b
         if len(ids) <= room:
             found.append(Prompt(number, problem, ids, begun))
     return found
+
+
+def exam_of(
+    problems: Sequence[Problem], template: ChatTemplate, room: int, max_new_tokens: int, run: TrainingRun
+) -> Exam:
+    """The questions to measure on, and the same with the first word of a worked answer given where all share one."""
+    return Exam(
+        heldout=prompts_of(problems, template, room),
+        begun=prompts_of(problems, template, room, common_start(problems)),
+        decode=template.tokenizer.decode_reply,
+        end_ids=frozenset(template.end_ids),
+        max_new_tokens=max_new_tokens,
+        run=run,
+    )
 
 
 def common_start(problems: Sequence[Problem]) -> str | None:
