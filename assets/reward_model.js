@@ -35,10 +35,11 @@
     node("dd", {}, node("span", { class: "mono" }, signed(rewards[0])), node("span", { class: "soft" }, " chosen "), chosen),
     node("dd", {}, node("span", { class: "mono" }, signed(rewards[1])), node("span", { class: "soft" }, " rejected "), rejected)]))] : [];
 
-  /** props.value is the id of a run; asks `server.report` for what it says while the run is active. */
-  nudge.rewardReport = ({ element, props, watch, server }) => {
+  /** props.value is the id of a run; asks `server.report` for what it says while the run is active. Triggers 'ended'. */
+  nudge.rewardReport = ({ element, props, watch, server, trigger }) => {
     const root = element.querySelector(".reward-report");
     let drawn = "";
+    let ended = "";
     const ask = async (id) => {
       if (!id) {
         drawn = "";
@@ -51,6 +52,8 @@
         drawn = now;
         root.replaceChildren(...(report ? [...histogram(report.histogram), node("ul", { class: "notes told" }, report.sentences.map((text) => node("li", {}, text))), ...calibration(report.calibration), ...curve(report.curve), ...worst(report.worst)] : []));
       }
+      if (!active && ended !== id) trigger("ended");
+      ended = active ? "" : id;
       return active;
     };
     nudge.follow({ root: element, props, watch, every: 3000, ask });

@@ -31,10 +31,8 @@ from lab.training import TrainingRun, make_accelerator
 from tests.bench.results import write_rows
 from tests.bench.sft import BATCH, RATE, SHAPES, WORDS, Round, gemm_rate, make_model
 
-TRL_SETTINGS: dict[str, dict[str, Any]] = {
-    "random": {},
-    "group_by_length": {"train_sampling_strategy": "group_by_length", "length_column_name": "length"},
-}
+TRL_BATCHES = {"random": False, "group_by_length": True}
+"""Whether batches are made of pairs of about one length."""
 
 
 @dataclass(frozen=True)
@@ -68,18 +66,24 @@ def made_pairs(count: int, seed: int = 3) -> list[dict[str, Any]]:
     return rows
 
 
-def for_trl(pair: EncodedPair, split: bool) -> dict[str, Any]:
-    """A pair as TRL takes it after its own preparation: whole conversations, or `split` into prompt and replies."""
-    first = len(pair.chosen.ids) - pair.chosen.targets if split else 0
-    row: dict[str, Any] = {"prompt_ids": pair.chosen.ids[:first].tolist()} if split else {}
-    row |= {"chosen_ids": pair.chosen.ids[first:].tolist(), "rejected_ids": pair.rejected.ids[first:].tolist()}
-    return row | {"length": max(len(pair.chosen.ids), len(pair.rejected.ids))}
+def for_trl(row: dict[str, Any]) -> dict[str, Any]:
+    """A pair in TRL's conversational form."""
+    replies = {name: [{"role": "assistant", "content": row[name]}] for name in ("chosen", "rejected")}
+    return {"prompt": row["prompt"], **replies}
 
 
-def trl_round(bench: Bench, folder: Path, pairs: list[EncodedPair], steps: int, settings: dict[str, Any]) -> Round:
+def trl_round(
+    bench: Bench,
+    folder: Path,
+    rows: list[dict[str, Any]],
+    pairs: list[EncodedPair],
+    steps: int,
+    by_length: bool,
+) -> Round:
     """TRL's trainer on the pairs."""
     import datasets
     import transformers
+    from transformers.trainer_pt_utils import LengthGroupedSampler
 
     transformers.logging.set_verbosity_error()
     datasets.disable_progress_bars()
@@ -103,10 +107,12 @@ def trl_round(bench: Bench, folder: Path, pairs: list[EncodedPair], steps: int, 
         "report_to": "none",
         "disable_tqdm": True,
         "logging_steps": 10**6,
-        **settings,
     }
-    rows = datasets.Dataset.from_list([for_trl(pair, bench.work == "dpo") for pair in pairs])
-    trainer = bench.trainer(folder, rows, arguments, [Clock()])
+    dataset = datasets.Dataset.from_list(list(map(for_trl, rows)))
+    trainer = bench.trainer(folder, dataset, arguments, [Clock()])
+    if by_length:  # TRL's preparation drops the column with lengths that its own sampler wants
+        lengths = [max(len(pair.chosen.ids), len(pair.rejected.ids)) for pair in pairs]
+        trainer._get_train_sampler = lambda *_: LengthGroupedSampler(BATCH, lengths=lengths)
     collate = trainer.data_collator
 
     def counting(examples: list[dict[str, Any]]) -> Any:
@@ -162,7 +168,7 @@ def measure(bench: Bench, shape: str, rounds: int, steps: int) -> dict[str, Any]
         folder = make_model(Path(temporary) / "model", shape)
         rows = made_pairs(BATCH * steps * 2)
         pairs = encode_pairs(enumerate(rows), ChatTemplate.from_folder(folder), 1184)
-        runs = {f"trl {name}": trl_round(bench, folder, pairs, steps, more) for name, more in TRL_SETTINGS.items()}
+        runs = {f"trl {name}": trl_round(bench, folder, rows, pairs, steps, more) for name, more in TRL_BATCHES.items()}
         runs["nudge"] = our_round(bench, folder, pairs, steps)
         rates: dict[str, list[float]] = {name: [] for name in runs}
         gemms = [gemm_rate()]

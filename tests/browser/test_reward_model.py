@@ -42,7 +42,6 @@ def test_from_labels_to_a_reply_scored(app_page, labels):
     expect(report.locator(".reward-bins")).to_be_visible()
     expect(page.locator("#reward_model-samples .answer").first).to_contain_text("chosen")
     expect(page.locator("#reward_model-compare")).to_have_count(0)
-    page.locator("#reward_model-judge input").focus()
     expect(page.locator("#reward_model-judge input")).to_have_value("politeness", timeout=20_000)
     page.locator("#reward_model-prompt textarea").fill("How far is it to town 7?")
     page.locator("#reward_model-reply textarea").fill("It is 7 miles, please.")

@@ -102,7 +102,7 @@ class RewardModelTab:
         return gr.HTML(
             value="",
             html_template='<div class="reward-report nudge-widget"></div>',
-            js_on_load="nudge.rewardReport({element, props, watch, server})",
+            js_on_load="nudge.rewardReport({element, props, watch, server, trigger}) // triggers 'ended'",
             server_functions=[report],
             apply_default_css=False,
             elem_id="reward_model-report",
@@ -151,7 +151,8 @@ class RewardModelTab:
             js="(_, ...chosen) => [nudge.place().detail, ...chosen]",
             show_progress="hidden",
         )
-        self.judge.focus(lambda judge: self._judges(judge), self.judge, self.judge, show_progress="hidden")
+        ended: Any = self.report.ended  # type: ignore[attr-defined]
+        ended(lambda run: self._judges(f"run:{run}"), self.report, self.judge, show_progress="hidden")
 
     def _shown(self, run_id: str) -> tuple[Any, ...]:
         return (*self.panel.show(run_id), run_id)
