@@ -29,7 +29,7 @@
       const failed = row.outcome === "dropped here" || row.outcome === "would also fail";
       const limit = row.value === null && row.margin === null && row.outcome !== "nothing to measure" ? "" : `${row.when} ${nudge.corpusFigure(row.threshold)}`;
       return node("tr", { class: failed ? "failed" : "" },
-        node("th", { scope: "row" }, first), node("td", { title: `${row.says}. ${row.source}. ${row.note}` }, row.rule.replaceAll("_", " ")),
+        node("td", { class: "step-name" }, first), node("th", { scope: "row", title: `${row.says}. ${row.source}. ${row.note}` }, row.rule.replaceAll("_", " ")),
         node("td", { class: "number" }, nudge.corpusFigure(row.value)), node("td", { class: "number" }, limit),
         node("td", { class: "number" }, row.margin === null ? "" : nudge.corpusFigure(row.margin)), node("td", {}, `${SIGN[row.outcome] || ""} ${row.outcome}`));
     });

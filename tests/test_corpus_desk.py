@@ -65,6 +65,7 @@ def test_what_stays_becomes_a_data_set(made):
     assert desk.keep(id, rules, "clean") == len(desk.result(id, rules).kept)
     name, format, lines = kept[-1]
     assert (name, format, len(lines)) == ("clean", "documents", len(desk.result(id, rules).kept))
+    assert desk.keep_raw(id, "raw") == len(kept[-1][2]) == sum(bool(row["text"]) for row in desk._job(id).store.lines())
     with pytest.raises(DataError, match="no document"):
         desk.keep(id, rules.with_thresholds(too_few_words=1e6), "nothing")
 

@@ -35,12 +35,13 @@ def cut_lines(text: str, rules: Rules) -> Cut:
     for number, raw in enumerate(text.splitlines()):
         line = _CITATIONS.sub("", raw.strip())
         reason = _fault(raw.split(), line, rules)
+        if reason not in ("long_word_lines", "unfinished_lines", "short_lines"):  # the order of datatrove's filter
+            found["lorem_ipsum"] += "lorem ipsum" in line.lower()
+            found["curly_bracket"] += "{" in line and reason != "javascript_lines"
         if reason:
             cut[number] = reason
             found[reason] += 1
             continue
-        found["lorem_ipsum"] += "lorem ipsum" in line.lower()
-        found["curly_bracket"] += "{" in line
         count += sentences(line)
         kept.append(line)
     names = [rule.name for rule in rules if rule.step == "c4" and rule.name != "too_few_sentences"]

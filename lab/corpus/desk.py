@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -108,13 +108,22 @@ class Desk:
         kept = self.result(id, rules).kept
         if not len(kept):
             raise DataError("These rules keep no document. Loosen one of them first.")
+        return self._store(((document.text, document.url) for document in kept), name)
+
+    def keep_raw(self, id: str, name: str) -> int:
+        """Store the text of every page as it was before cleaning, to compare with; gives how many."""
+        rows = self._job(id).store.lines()
+        return self._store(((row["text"], row["url"]) for row in rows if row["text"]), name)
+
+    def _store(self, documents: Iterable[tuple[str, str]], name: str) -> int:
+        count = 0
         with tempfile.TemporaryDirectory(prefix="nudge-corpus-") as folder:
             path = Path(folder) / "documents.jsonl"
             with path.open("w", encoding="utf-8") as file:
-                for document in kept:
-                    file.write(json.dumps({"text": document.text, "url": document.url}, ensure_ascii=False) + "\n")
+                for count, (text, url) in enumerate(documents, 1):  # noqa: B007
+                    file.write(json.dumps({"text": text, "url": url}, ensure_ascii=False) + "\n")
             self._keep(path, name, "documents")
-        return len(kept)
+        return count
 
     def close(self) -> None:
         """Stop all measuring."""

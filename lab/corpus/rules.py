@@ -139,13 +139,13 @@ def _table() -> Iterator[Rule]:
     yield Rule("lorem_ipsum", "c4", "lines with “lorem ipsum”", ">", 0, _C4)
     yield Rule("curly_bracket", "c4", "lines with {", ">", 0, _C4)
     yield Rule("too_few_sentences", "c4", "sentences", "<", 5, _C4, unit="sentences")
-    yield Rule("unpunctuated_lines", "fineweb", "share of lines that end like a sentence", "<=", 0.12, _FINEWEB)
-    yield Rule("short_line_share", "fineweb", "share of lines of 30 characters or fewer", ">=", 0.67, _FINEWEB)
+    yield Rule("unpunctuated_lines", "fineweb", "share of lines that end like a sentence", "<", 0.12, _FINEWEB)
+    yield Rule("short_line_share", "fineweb", "share of lines of 30 characters or fewer", ">", 0.67, _FINEWEB)
     yield Rule(
         "copied_characters",
         "fineweb",
         "share of characters in lines said before",
-        ">=",
+        ">",
         0.01,
         _FINEWEB,
         note="The code has 0.01, the paper's text 0.1.",

@@ -51,10 +51,15 @@ def test_from_pages_to_a_data_set(app_page):
     page.get_by_role("radio", name="FineWeb's paper").click()
     expect(corpus.locator(".band").nth(6)).to_contain_text("Near-duplicates", timeout=30_000)
 
+    page.get_by_role("button", name="The same rules for a cluster").click()
+    expect(page.locator("#data-script")).to_contain_text("MinhashDedupFilter", timeout=30_000)
+
+    page.get_by_label("Keep the text before cleaning too").check()
     page.click("#data-keep")
     expect(page.locator("#data-kept")).to_contain_text(
         re.compile(r"\d+ documents kept as “clean pages”"), timeout=60_000
     )
+    expect(page.locator("#data-kept")).to_contain_text("uncleaned ones as “clean pages before”")
     page.click("#data-pretrain")
     page.locator("#pretrain-dataset input").click()
     expect(page.get_by_role("option", name="clean pages", exact=True)).to_be_visible(timeout=30_000)

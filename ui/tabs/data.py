@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from lab.corpus.pipeline_script import pipeline_script
 from lab.corpus.rules import DIFFERENCES, PRESETS
 from lab.errors import LabError
 from ui.corpus_view import document_data, documents_data, draggable, funnel_data, histogram_data, rules_of
 from ui.uploads import free_name
-from ui.widgets import note_view, packed
+from ui.widgets import note_view, packed, plain_view
 from ui.widgets.base import Value, widget
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ class DataTab:
                     server_functions=[look, document],
                     empty="Here the pages will pass the rules, one step after another.",
                 )
+                with gr.Accordion(
+                    "The same rules for a cluster, with datatrove", open=False, elem_id="data-script-part"
+                ):
+                    self.script = plain_view(label="Script for datatrove", elem_id="data-script")
         self.id, self.chosen = gr.State(""), gr.State({})
         self._connect()
 
@@ -71,6 +76,11 @@ class DataTab:
             elem_id="data-order",
         )
         self.name = gr.Textbox(label="Name of the set", placeholder="clean pages", elem_id="data-name", max_lines=1)
+        self.raw = gr.Checkbox(
+            label="Keep the text before cleaning too",
+            info="Pretrain on both with the same steps, and compare the bits per byte.",
+            elem_id="data-raw",
+        )
         self.keep = gr.Button("Keep as a data set", variant="primary", elem_id="data-keep")
         self.kept = note_view(label="What was kept", elem_id="data-kept")
         self.pretrain = gr.Button("Pretrain on it", visible=False, elem_id="data-pretrain")
@@ -83,10 +93,13 @@ class DataTab:
         gr.on([self.source.change, self.language.change, self.order.change], shown()(self._open), **opened, **QUIET)
         self.file.upload(shown()(self._add), self.file, [self.source, notice], **QUIET)
         self.view.choose(self._choose, None, self.chosen, **QUIET)
+        self.chosen.change(shown()(self._script), [self.chosen, self.language], [self.script, notice], **QUIET)
         self.view.halt(shown()(self._halt), self.id, [notice], **QUIET)
         self.view.proceed(shown()(self._open), **opened, **QUIET)
         self.keep.click(
-            shown()(self._keep), [self.id, self.chosen, self.name], [self.kept, self.name, self.pretrain, notice]
+            shown()(self._keep),
+            [self.id, self.chosen, self.name, self.raw],
+            [self.kept, self.name, self.pretrain, notice],
         )
         self.pretrain.click(None, None, None, js=self._page.navigate("pretrain"))
 
@@ -109,14 +122,21 @@ class DataTab:
         """A threshold or the order was moved on the page."""
         return {"preset": event.preset, "order": event.order, "thresholds": event.thresholds}
 
+    def _script(self, chosen: dict[str, Any], language: str) -> tuple[Value]:
+        """The chosen rules as datatrove's."""
+        return (packed(pipeline_script(rules_of(chosen), language)),)
+
     def _halt(self, id: str) -> None:
         self._workspace.corpus.stop(id)
 
-    def _keep(self, id: str, chosen: dict[str, Any], name: str) -> tuple[Value, Any, Any]:
+    def _keep(self, id: str, chosen: dict[str, Any], name: str, raw: bool) -> tuple[Value, Any, Any]:
         """Store what stays as a data set."""
         called = name.strip() or free_name(self._workspace, Path("clean pages"))
         count = self._workspace.corpus.keep(id, rules_of(chosen), called)
         text = f"{count:,} documents kept as “{called}”. Pretrain can learn from them now."
+        if raw:
+            before = free_name(self._workspace, Path(f"{called} before"))
+            text += f" {self._workspace.corpus.keep_raw(id, before):,} uncleaned ones as “{before}”."
         return packed(text), "", gr.update(visible=True)
 
     # --- what the page asks ----------------------------------------------------------------------------------------
