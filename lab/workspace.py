@@ -13,7 +13,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -78,8 +78,9 @@ class Workspace:
             self._answer,
             self.read_only,
             sets=self.datasets.conversations,
-            check_model=self.models.resolve,
+            check_model=self.models.resolve_writer,
             keep=self.datasets.add,
+            scores=self._scores,
         )
         self.history.lists = {
             "models": self.models.rows,
@@ -192,6 +193,16 @@ class Workspace:
             return self.inference.chat(model, messages, sampling).text
         text = "\n\n".join(str(message["content"]) for message in messages)
         return self.inference.complete(model, text, sampling).text
+
+    def _scores(self, reference: str) -> Callable[[Sequence[dict[str, Any]], str], float] | None:
+        """What a reward model gives a reply; None for a model that writes."""
+        if not self.models.info(reference).is_reward:
+            return None
+
+        def score(prompt: Sequence[dict[str, Any]], reply: str) -> float:
+            return self.inference.reward(reference, [[*prompt, {"role": "assistant", "content": reply}]])[0]
+
+        return score
 
     def _dataset_rows(self) -> list[tuple[Any, ...]]:
         names = ("name", "kind", "rows", "created", "source", "bytes")

@@ -63,3 +63,29 @@ def test_a_run_names_the_votes_it_was_trained_on(tmp_path):
         added = workspace._freeze(run)
         assert added["labels"]["project"] == "test" and added["labels"]["rows"] == 1
         assert json.loads((run.data / "labels.json").read_text())["votes"] == [["w1"]]
+
+
+def test_a_reward_model_is_a_judge_by_its_score(tmp_path):
+    scores = {"run:reward": lambda prompt, reply: float(TUNED in reply)}
+    labeling = Labeling(tmp_path, answer, scores=scores.get)
+    project = labeling.create("judged", prompts=questions(4), models=[BASE, TUNED])
+    vote_all(labeling, project, prefer=tuned_wins)
+    assert labeling.judge(project, "run:reward", limit=3) == 3 and labeling.judge(project, "run:reward") == 1
+    (judge,) = labeling.report(project).judges
+    assert (judge.name, judge.items, judge.consistent.rate, judge.kappa.observed) == ("run:reward", 4, 1.0, 1.0)
+    labeling.close()
+
+
+def test_the_worlds_rule_for_stories_is_a_judge(tmp_path):
+    labeling = Labeling(tmp_path, lambda model, messages, sampling: STORIES[model])
+    project = labeling.create("stories", prompts=["Tell me a story about a fox."], models=[BASE, TUNED])
+    vote_all(labeling, project)
+    assert labeling.judge(project, "rule:stories") == 1
+    (verdict,) = project.state.verdicts.values()
+    better = next(answer.model for answer in project.state.items[verdict.item].answers if "happy" in answer.text)
+    models = [answer.model for answer in project.state.items[verdict.item].answers]
+    assert verdict.consistent and models["ab".index(verdict.outcome)] == better
+    labeling.close()
+
+
+STORIES = {BASE: "A dog. A dog.", TUNED: "A happy and kind fox came to the garden."}

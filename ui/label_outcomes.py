@@ -96,7 +96,7 @@ class LabelOutcomes:
 
     def _judges(self) -> Any:
         rules = [(RULE_NAMES.get(name, name), name) for name in RULES]
-        return gr.update(choices=[*self._page.model_choices(), *rules])
+        return gr.update(choices=[*self._page.reward_choices(), *self._page.model_choices(), *rules])
 
     @owners_only
     def _judge(self, project: str | None, judge: str | None) -> Iterator[tuple[Value]]:

@@ -172,7 +172,7 @@ class Desk:
     def _report(self, asked: Mapping[str, str]) -> Response:
         project, who = self._project(asked), _who(asked)
         values = self._workspace.labeling.report(project).to_json()
-        references = {row["model"] for row in values["leaderboard"] or []}
+        references = {row["model"] for row in values["leaderboard"] or []} | {one["name"] for one in values["judges"]}
         values["models"] = {one["reference"]: one for one in self._named(sorted(references))}
         values["demonstrations"] = len(project.state.demonstrations)
         values["disputes"] = [each for each in values["disputes"] if not _is_still_to_vote(project, who, each["item"])]

@@ -57,6 +57,23 @@ def story_quality_of(prompt: Messages, reply: str) -> float:
 RULES: dict[str, ScoreJudge] = {"rule:stories": ScoreJudge("rule:stories", story_quality_of)}
 """Judges that know the truth of the small world, by name."""
 
+Score = Callable[[Messages, str], float]
+Scores = Callable[[str], Score | None]
+"""What a reward model, by its reference, gives a reply; None for a model that writes."""
+
+
+def no_scores(reference: str) -> None:
+    """Where there are no reward models."""
+
+
+def judge_named(name: str, ask: Answerer, scores: Scores) -> Judge:
+    """The judge of a name: a rule of `RULES`, a reward model, or a chat model."""
+    if name in RULES:
+        return RULES[name]
+    score = scores(name)
+    return ChatJudge(name, ask) if score is None else ScoreJudge(name, score)
+
+
 QUESTION = (
     "Here are a conversation and two answers to it.\n\nConversation:\n{conversation}\n\nAnswer 1:\n{first}\n\n"
     "Answer 2:\n{second}\n\nWhich answer is better? Reply with 1 or 2 and nothing else."

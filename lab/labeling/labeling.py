@@ -3,7 +3,6 @@
 project = workspace.labeling.create("honesty", prompts=["Who are you?"], models=["bundled:base", "bundled:sft"])
 pair = workspace.labeling.next_pair(project, "ada")
 workspace.labeling.record(pair.id, "left", annotator="ada")
-print(workspace.labeling.report(project))
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from lab.labeling.answers import Answerer, AnswerMaker
 from lab.labeling.chance import keyed
 from lab.labeling.desk import Project
 from lab.labeling.export import ExportConfig, Manifest, export
-from lab.labeling.judges import RULES, ChatJudge, Judge, judge_items
+from lab.labeling.judges import Judge, Scores, judge_items, judge_named, no_scores
 from lab.labeling.keeping import Keep, keep_nothing, make_dataset
 from lab.labeling.project import Answer, Item, LabelingConfig, Pair, ProjectAbout, Remarks, StoredVote
 from lab.labeling.prompts import Prompt, Sets, messages_of, no_sets, prompts_from
@@ -50,10 +49,12 @@ class Labeling:
         sets: Sets = no_sets,
         check_model: Callable[[str], object] = str,
         keep: Keep = keep_nothing,
+        scores: Scores = no_scores,
     ) -> None:
         """`answer` asks a model; without it only ready-made pairs can be labeled. `sets` gives the conversations of a
-        data set and `keep` makes one; `check_model` raises `ModelError` for a reference that names no model."""
-        self._folder, self._read_only, self._keep = folder, read_only, keep
+        data set and `keep` makes one; `check_model` raises `ModelError` for a reference that names no model that
+        writes; `scores` are those of reward models."""
+        self._folder, self._read_only, self._keep, self._scores = folder, read_only, keep, scores
         self._answer, self._sets, self._check_model = answer or _no_models, sets, check_model
         self._lock = threading.Lock()
         self._maker = AnswerMaker(self._answer)
@@ -261,9 +262,9 @@ class Labeling:
         return known[1]
 
     def judge(self, project: Project | str, judge: Judge | str, limit: int = 1000) -> int:
-        """Let a judge vote, in both orders, on what people have voted on: a chat model by its reference, a rule by its
-        name in `RULES`, or any `Judge`. Gives the number of pairs judged; the report shows the agreement."""
-        made = RULES.get(judge) or ChatJudge(judge, self._answer) if isinstance(judge, str) else judge
+        """Let a judge vote, in both orders, on what people have voted on: a chat or reward model, a rule of `RULES`, or
+        any `Judge`. Gives the number of pairs judged; the report shows the agreement."""
+        made = judge_named(judge, self._answer, self._scores) if isinstance(judge, str) else judge
         return judge_items(self.get(project), made, limit)
 
     def export(
