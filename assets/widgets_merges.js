@@ -128,3 +128,19 @@
     return node("div", { class: "tree" }, label, each.parts.length ? node("div", { class: "tree-parts" }, each.parts.map(tree)) : null);
   }
 })();
+
+// Letters and the tokens that hide them.
+(() => {
+  const { nudge } = window;
+  const { node, pieces } = nudge;
+
+  /** value: tokens [{id letters: [[text number wanted]]}] note */
+  nudge.draw.spelling = (root, value, call) => {
+    if (!value) return root.replaceChildren(node("p", { class: "empty" }, "Write a word."));
+    const tokens = value.tokens.map(({ id, letters }, i) => {
+      const cells = letters.map(([text, number, wanted]) => node("span", { class: wanted ? "letter wanted" : "letter" }, node("span", { class: "letter-number" }, String(number)), node("span", {}, pieces(text))));
+      return node("span", { class: `spelled ${i % 2 ? "odd" : "even"}` }, node("span", { class: "letters" }, cells), node("span", { class: "spelled-id" }, String(id)));
+    });
+    root.replaceChildren(node("div", { class: "spelling", role: "group", "aria-label": call.label }, tokens), node("p", { class: "legend", role: "status" }, value.note));
+  };
+})();

@@ -4,13 +4,16 @@ is in a vocabulary. No torch."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
 from lab.errors import ConfigError, ModelError
 from lab.tokenizer import Token, Tokenizer
+
+LARGEST = 500_000
+"""Entries of a vocabulary that are gone through one by one."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +104,12 @@ def search(tokenizer: Tokenizer, query: str, by: Literal["text", "regex", "id"] 
     if by == "id":
         return _by_id(tokenizer, query)
     matches = _matcher(query, by)
-    found = []
-    for id in range(tokenizer.vocab_size):
-        piece = _bytes_or_none(tokenizer, id)
-        if piece is not None and matches(piece):
-            found.append((id, piece))
-    found.sort(key=lambda each: (len(each[1]), each[0]))
+    return limited(((id, piece) for id, piece in _vocabulary(tokenizer) if matches(piece)), limit)
+
+
+def limited(tokens: Iterable[tuple[int, bytes]], limit: int = 200) -> Found:
+    """The shortest of these tokens, and how many there are."""
+    found = sorted(tokens, key=lambda each: (len(each[1]), each[0]))
     return Found(found[:limit], len(found))
 
 
@@ -137,3 +140,58 @@ def _bytes_or_none(tokenizer: Tokenizer, id: int) -> bytes | None:
         return tokenizer.token_bytes(id)
     except ModelError:
         return None
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A letter as a reader sees it: its number in the text (from 1), the token it lies in, whether it is looked for."""
+
+    text: str
+    number: int
+    token: int
+    wanted: bool
+
+
+def spelled(text: str, tokens: Sequence[Token], wanted: str = "", every: int = 0) -> list[Letter]:
+    """The letters of a text with the tokens that hide them; looked for are those equal to `wanted` (capitals aside), or
+    every `every`-th one. A letter in several tokens lies in the first of them."""
+    holder: dict[int, int] = {}
+    for place, token in enumerate(tokens):
+        for position in range(token.start, token.end):
+            holder.setdefault(position, place)
+    found = []
+    for place, letter in enumerate(text):
+        hit = letter.casefold() == wanted.casefold() if wanted else bool(every) and (place + 1) % every == 0
+        found.append(Letter(letter, place + 1, holder.get(place, 0), hit))
+    return found
+
+
+def unreachable(tokenizer: Tokenizer) -> Iterator[tuple[int, bytes]]:
+    """Tokens that no text turns into: their own text, encoded, gives others. Special ones and parts of characters,
+    which no text alone can be, are left out."""
+    special = set(tokenizer.special_tokens.values())
+    for id, piece in _vocabulary(tokenizer):
+        if id in special or not piece:
+            continue
+        try:
+            text = piece.decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+        if tokenizer.ids(text) != [id]:
+            yield id, piece
+
+
+def unseen(tokenizer: Tokenizer, text: str) -> Iterator[tuple[int, bytes]]:
+    """Tokens of a vocabulary that do not come in a text."""
+    seen = set(tokenizer.ids(text))
+    return ((id, piece) for id, piece in _vocabulary(tokenizer) if id not in seen)
+
+
+def _vocabulary(tokenizer: Tokenizer) -> Iterator[tuple[int, bytes]]:
+    """Every token with its bytes. Raises `ConfigError` for a vocabulary that is all of Unicode."""
+    if tokenizer.vocab_size > LARGEST:
+        raise ConfigError("Every character of Unicode is a token here; there is nothing to search.")
+    for id in range(tokenizer.vocab_size):
+        piece = _bytes_or_none(tokenizer, id)
+        if piece is not None:
+            yield id, piece

@@ -18,6 +18,14 @@ def test_a_table_of_examples():
         read_table("a: b\nnothing here")
 
 
+def test_the_table_of_the_page_is_of_the_bundled_models_world():
+    from lab.world import World
+    from ui.tabs.completion import EXAMPLES
+
+    truth = World().truth
+    assert all(truth.dictionary[question] == answer for question, answer in read_table(EXAMPLES))
+
+
 def test_every_question_is_asked_after_other_examples():
     table = [Example(f"q{n}", f"a{n}") for n in range(12)]
     shots = shots_of(table, 10)

@@ -36,6 +36,7 @@ FLOORS = [
         "model_parts",
         "token_study",
         "file_sizes",
+        "languages",
         "few_shot",
         "regurgitation",
         "merging",

@@ -3,7 +3,8 @@
 import pytest
 
 from lab.errors import ConfigError
-from lab.token_study import lengths, search, segments
+from lab.languages import costs
+from lab.token_study import lengths, limited, search, segments, spelled, unreachable, unseen
 from lab.tokenizer import Token, load_tokenizer
 
 
@@ -60,3 +61,33 @@ def test_search_by_text_regex_and_id():
 def test_search_says_what_is_wrong(query, by, says):
     with pytest.raises(ConfigError, match=says):
         search(load_tokenizer("bytes"), query, by)
+
+
+def test_letters_and_the_tokens_that_hide_them():
+    tokenizer = load_tokenizer("bundled:base")
+    tokens = tokenizer.encode("strawberry")
+    letters = spelled("strawberry", tokens, "R")
+    assert [letter.number for letter in letters if letter.wanted] == [3, 8, 9]
+    assert ["".join(each.text for each in letters if each.token == n) for n in range(len(tokens))] == [
+        token.text for token in tokens
+    ]
+    thirds = [letter.text for letter in spelled("ubiquitous", tokenizer.encode("ubiquitous"), every=3) if letter.wanted]
+    assert thirds == ["i", "i", "u"]
+    assert [letter.token for letter in spelled("é", load_tokenizer("bytes").encode("é"))] == [0]
+
+
+def test_tokens_that_do_not_come_and_tokens_that_cannot():
+    tokenizer = load_tokenizer("bundled:base")
+    seen = set(tokenizer.ids("a river"))
+    rest = dict(unseen(tokenizer, "a river"))
+    assert not seen & rest.keys() and len(rest) == tokenizer.vocab_size - len(seen)
+    lost = dict(unreachable(tokenizer))
+    assert all(tokenizer.ids(piece.decode()) != [id] for id, piece in lost.items())
+    with pytest.raises(ConfigError, match="Unicode"):
+        limited(unseen(load_tokenizer("characters"), "a"))
+
+
+def test_the_same_sentences_in_every_language():
+    found = {cost.language: cost for cost in costs(load_tokenizer("bytes"))}
+    assert found["English"].ratio == 1.0 and found["Hindi"].ratio > 2
+    assert all(cost.tokens == cost.bytes for cost in found.values())

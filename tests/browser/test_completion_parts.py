@@ -150,10 +150,10 @@ def test_branches_are_kept_taken_up_named_and_exported(page):
 
 def test_prompts_are_built_and_shown_to_the_token(page):
     unfold(page, "builders-part")
-    page.fill("#few-shot-question input, #few-shot-question textarea", "six")
+    page.fill("#few-shot-question input, #few-shot-question textarea", "egg")
     page.click("#few-shot-use")
     expect(page.locator("#completion-prompt textarea")).to_have_value(
-        "ten: 10\ntwo: 2\nseven: 7\nsix:", timeout=PATIENCE
+        "apple: soka\npen: fobe\nbook: fupu\negg:", timeout=PATIENCE
     )
     page.click("#assistant-use")
     expect(page.locator("#completion-prompt textarea")).to_have_value(
@@ -163,7 +163,7 @@ def test_prompts_are_built_and_shown_to_the_token(page):
     expect(page.locator("#sent-view")).to_contain_text("1,024 tokens", timeout=PATIENCE)
     expect(page.locator("#sent-view")).to_contain_text("keys and values grows by 6,144 bytes a token")
     page.click("#few-shot-measure")
-    expect(page.locator("#few-shot-accuracy li")).to_have_count(5, timeout=PATIENCE)
+    expect(page.locator("#few-shot-accuracy li")).to_have_count(6, timeout=PATIENCE)
 
 
 def test_what_stands_in_the_training_text(page):

@@ -1,5 +1,7 @@
 """The Tokens tab in a real Chromium: pieces, details by mouse and keys, two tokenizers, search, the loss mask."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -164,3 +166,28 @@ def test_a_tokenizer_is_trained_before_ones_eyes_and_used(serve, new_page, works
     steps = page.locator("#encoding-view .encoded-word").first.locator(".encoding-steps li")
     expect(steps.last).to_contain_text("the", timeout=30_000)
     assert page.problems == []
+
+
+def test_letters_languages_and_odd_tokens(page):
+    choose(page, "tokens-tokenizer", "Bytes")
+    page.locator("#spelling-part button.label-wrap").click()
+    expect(page.locator("#spelling-view .letter.wanted")).to_have_count(3, timeout=30_000)
+    page.fill("#spelling-letter input, #spelling-letter textarea", "5")
+    expect(page.locator("#spelling-view .letter.wanted")).to_have_count(2, timeout=30_000)
+    page.locator("#languages-part button.label-wrap").click()
+    expect(page.locator("#languages-view li")).to_have_count(12, timeout=30_000)
+    write(page, "abc")
+    page.locator("#tokens-search-part button.label-wrap").click()
+    page.locator("#tokens-by").get_by_label("not in the text above").check()
+    expect(page.locator("#tokens-found")).to_contain_text("253 tokens.", timeout=30_000)
+
+
+def test_a_template_is_changed_and_its_faults_are_said_in_place(page):
+    page.locator("#tokens-template-part button.label-wrap").click()
+    template = page.locator("#tokens-template textarea")
+    expect(template).to_have_value(re.compile("for message in messages"), timeout=30_000)
+    template.fill("{% for message in messages %}[{{ message.role }}] {{ message.content }}\n{% endfor %}")
+    expect(page.locator("#tokens-chat-view .row")).to_contain_text("[user]", timeout=60_000)
+    template.fill("{% for message in %}")
+    expect(page.locator("#tokens-template-trouble")).not_to_be_empty(timeout=60_000)
+    expect(page.locator("#tokens-chat-view .row")).to_contain_text("[user]")

@@ -38,7 +38,7 @@ class CompressPart:
             text = gr.Textbox(SAMPLE, label="Text", lines=4, max_lines=10, elem_id="compress-text")
             file = gr.File(label="Or any file, or a compressed one to turn back", height=84, elem_id="compress-file")
             with gr.Row(elem_classes="line-of-buttons"):
-                start = gr.Button("Compress, and back", elem_id="compress-start", scale=0, min_width=180)
+                start = gr.Button("Compress, and back", elem_id="compress-start", scale=0, min_width=220)
                 stop = gr.Button("Stop", elem_id="compress-stop", scale=0, min_width=80)
             self._sizes = amounts_view(
                 label="Sizes of the file",
@@ -104,7 +104,8 @@ def size_bars(made: Compressed, sizes: dict[str, int], note: str) -> Any:
     whole = max(1, made.size)
 
     def row(name: str, size: float) -> tuple[str, float, str]:
-        return name, size / whole, f"{size:,.0f} B, {100 * size / whole:,.1f} %"
+        share = f"{100 * size / whole:,.1f} %" if size < 10 * whole else f"{size / whole:,.0f} times"
+        return name, size / whole, f"{size:,.0f} B, {share}"
 
     rows = [row("as it is", made.size), *(row(name, size) for name, size in sizes.items())]
     if made.bits is not None:

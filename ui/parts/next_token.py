@@ -45,7 +45,7 @@ class NextTokenPart:
         )
         with gr.Row(elem_classes="line-of-buttons"):
             self.step = gr.Button("Take one token", size="sm", elem_id="completion-step", scale=0, min_width=140)
-            self.rest = gr.Button("Go on to the end", size="sm", elem_id="completion-rest", scale=0, min_width=140)
+            self.rest = gr.Button("Go on to the end", size="sm", elem_id="completion-rest", scale=0, min_width=180)
             self.again = gr.Button("From the start", size="sm", elem_id="completion-again", scale=0, min_width=140)
         with gr.Accordion("Move the bars", open=False, elem_id="completion-sliders-part"):
             for name, (low, high, step) in SLIDERS.items():

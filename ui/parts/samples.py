@@ -36,7 +36,7 @@ class SamplesPart:
                     20, precision=0, label="Samples", elem_id="samples-number", scale=0, min_width=120
                 )
                 self._by = gr.Dropdown(
-                    list(WAYS), value="first sentence", label="Grouped by", elem_id="samples-by", scale=0, min_width=200
+                    list(WAYS), value="first word", label="Grouped by", elem_id="samples-by", scale=0, min_width=200
                 )
             draw = gr.Button("Draw samples", elem_id="samples-draw", size="sm")
             bars = amounts_view(

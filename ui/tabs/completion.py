@@ -27,10 +27,19 @@ if TYPE_CHECKING:
     from ui.page import Page
 
 PROMPT = "Once there was a"
-EXAMPLES = "\n".join(
-    ["ten: 10", "two: 2", "seven: 7", "four: 4", "nine: 9", "three: 3", "eight: 8", "five: 5", "one: 1", "six: 6"]
-)
-"""The table that the few-shot builder begins with."""
+EXAMPLES = """apple: soka
+pen: fobe
+book: fupu
+orange: pako
+cup: feda
+ball: niva
+cake: moro
+egg: ruti
+toy: bilu
+hat: modu
+lamp: daba
+coin: roba"""
+"""The table that the few-shot builder begins with: entries of the dictionary that the bundled model has read."""
 
 _RAW = (
     "Why it rambles: a base model has only learned which token comes next in documents. It is not asked anything; "

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from lab.chat_template import ChatTemplate
-from lab.errors import LabError
+from lab.chat_template import DEFAULT_TEMPLATE, ChatTemplate
+from lab.errors import LabError, ModelError
 from lab.merging import MergeTraining
 from lab.tiktoken_ranks import ENCODINGS, PREFIX, find
-from lab.token_study import lengths, search, segments
+from lab.token_study import lengths, limited, search, segments, unreachable, unseen
 from lab.tokenizer import Tokenizer, load_tokenizer
 from ui.parts.merges import EncodingPart, TrainingPart
-from ui.widgets import Value, encoded_tokens, packed, plain_view, token_value, token_view
+from ui.parts.spelling import LanguagesPart, SpellingPart
+from ui.widgets import Value, encoded_tokens, note_view, packed, token_value, token_view
 from ui.widgets.study import (
     aligned_value,
     aligned_view,
@@ -50,6 +51,11 @@ SHOWN_CHARACTERS = 200_000
 """A longer text is counted in full and shown up to here."""
 
 
+ODD_TOKENS: dict[str, Any] = {
+    "not in the text above": unseen,
+    "no text becomes it": lambda tokenizer, _: unreachable(tokenizer),
+}
+"""Kinds of tokens that are looked for without a query."""
 QUIET: Any = {"show_progress": "hidden", "trigger_mode": "always_last"}
 """For events that follow the typing."""
 
@@ -85,7 +91,9 @@ def _text_part(tokenizers: Tokenizers, page: Page) -> list[gr.Dropdown]:
             with gr.Accordion("From characters to bits to tokens", open=False, elem_id="tokens-ladder-part"):
                 ladder = ladder_view(now[2], label="The text on every rung", elem_id="tokens-ladder")
             second = _second_part(tokenizers, page, text, tokenizer, special)
-            _search_part(tokenizers, page, tokenizer)
+            _search_part(tokenizers, page, tokenizer, text)
+            SpellingPart(page, tokenizer, tokenizers.load)
+            LanguagesPart(page, tokenizer, tokenizers.load)
             EncodingPart(page, tokenizer, tokenizers.load)
             training = TrainingPart(page, text, tokenizers.keep)
             training.done.change(
@@ -114,15 +122,16 @@ def _second_part(
     return second
 
 
-def _search_part(tokenizers: Tokenizers, page: Page, tokenizer: gr.Dropdown) -> None:
+def _search_part(tokenizers: Tokenizers, page: Page, tokenizer: gr.Dropdown, text: gr.Textbox) -> None:
     """What is in the vocabulary."""
     with gr.Accordion("Search the vocabulary", open=False, elem_id="tokens-search-part"):
         with gr.Row():
             query = gr.Textbox(label="Search for", elem_id="tokens-query")
-            by = gr.Radio(["text", "regex", "id"], value="text", label="as", elem_id="tokens-by")
+            by = gr.Radio(["text", "regex", "id", *ODD_TOKENS], value="text", label="as", elem_id="tokens-by")
         found = found_view(label="Tokens found", elem_id="tokens-found")
-    look = page.shown()(lambda name, query, by: found_value(search(tokenizers.load(name), query, by), query))
-    gr.on([query.change, by.change, tokenizer.change], look, [tokenizer, query, by], [found, page.notice], **QUIET)
+    look = page.shown()(lambda *values: find_tokens(tokenizers, *values))
+    inputs = [tokenizer, text, query, by]
+    gr.on([query.change, by.change, tokenizer.change], look, inputs, [found, page.notice], **QUIET)
 
 
 def _conversation_part(tokenizers: Tokenizers, page: Page) -> list[gr.Dropdown]:
@@ -147,11 +156,17 @@ def _conversation_part(tokenizers: Tokenizers, page: Page) -> list[gr.Dropdown]:
                 elem_classes="scene",
                 empty="Choose a model to see how its chat template writes this conversation.",
             )
-            with gr.Accordion("The template", open=False, elem_id="tokens-template-part"):
-                source = plain_view(label="Chat template (Jinja)", elem_id="tokens-template")
+            with gr.Accordion("The template, to be changed", open=False, elem_id="tokens-template-part"):
+                source = gr.Textbox(
+                    label="Chat template (Jinja)", lines=8, max_lines=24, elem_id="tokens-template", elem_classes="mono"
+                )
+                trouble = note_view(label="What is wrong with the template", elem_id="tokens-template-trouble")
     show = page.shown()(lambda *values: study_conversation(tokenizers, *values))
-    fields: list[Any] = [system, user, assistant, model]
-    gr.on([each.change for each in fields], show, fields, [pieces, source, page.notice], **QUIET)
+    fields: list[Any] = [system, user, assistant, model, source]
+    outputs: list[Any] = [pieces, trouble, page.notice]
+    chosen = model.change(page.shown()(tokenizers.template), model, [source, page.notice], show_progress="hidden")
+    chosen.then(show, fields, outputs, **QUIET)
+    gr.on([system.change, user.change, assistant.change, source.input], show, fields, outputs, **QUIET)
     return [model]
 
 
@@ -185,6 +200,10 @@ class Tokenizers:
         name = f"own {number}, {len(training.merges):,} merges"
         training.save(self._own / name)
         return OWN + name
+
+    def template(self, reference: str | None) -> str:
+        """The chat template of a model, or the one for models that have none."""
+        return (self.load(reference).chat_template if reference else None) or DEFAULT_TEMPLATE
 
     def first(self) -> str:
         """What the page starts with: the first model whose tokenizer can be read, else bytes."""
@@ -220,6 +239,13 @@ def study_text(tokenizers: Tokenizers, text: str, reference: str, parse_special:
     return text_figures(counts), token_value(tokens, total=count), ladder
 
 
+def find_tokens(tokenizers: Tokenizers, reference: str, text: str, query: str, by: Any) -> Value:
+    """Tokens of a vocabulary by text, regular expression or id, or those of a kind that `ODD_TOKENS` names."""
+    tokenizer = tokenizers.load(reference)
+    odd = ODD_TOKENS.get(by)
+    return found_value(limited(odd(tokenizer, text)), by) if odd else found_value(search(tokenizer, query, by), query)
+
+
 def compare_cuts(
     tokenizers: Tokenizers, text: str, first: str, second: str | None, parse_special: bool
 ) -> Value | None:
@@ -232,17 +258,23 @@ def compare_cuts(
 
 
 def study_conversation(
-    tokenizers: Tokenizers, system: str, user: str, assistant: str, reference: str | None
-) -> tuple[Value | None, Value | None]:
-    """The tokens of a conversation with what is learned of it, and the template that wrote them."""
+    tokenizers: Tokenizers, system: str, user: str, assistant: str, reference: str | None, source: str
+) -> tuple[Any, Value]:
+    """The tokens of a conversation with what is learned of it, and what is wrong with the template, if anything is:
+    what was shown before stays then."""
     if not reference:
-        return None, None
+        return None, packed("")
     tokenizer = tokenizers.load(reference)
-    template = ChatTemplate(tokenizer.chat_template, tokenizer, isolated=not reference.startswith("bundled:"))
     said = [("system", system), ("user", user), ("assistant", assistant)]
     messages = [{"role": role, "content": content} for role, content in said if content]
-    encoded = template.encode(messages)
+    given = None if source == DEFAULT_TEMPLATE else source
+    trusted = reference.startswith("bundled:") and given == tokenizer.chat_template
+    try:
+        template = ChatTemplate(given, tokenizer, isolated=not trusted)
+        encoded = template.encode(messages)
+    except ModelError as error:
+        return gr.skip(), packed(str(error))
     note = template.note or (
         "This model has no chat template of its own; roles are plain words." if template.is_default else ""
     )
-    return token_value(encoded_tokens(tokenizer, encoded), encoded.loss_mask, note), packed(template.source)
+    return token_value(encoded_tokens(tokenizer, encoded), encoded.loss_mask, note), packed("")

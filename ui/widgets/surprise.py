@@ -38,7 +38,7 @@ def _model(name: str, colour: int, scored: Scored) -> dict[str, Any]:
             ["bits", f"{bits:,.1f}"],
             ["bits per byte", f"{scored.bits_per_byte:.3f}"],
             ["loss per token, in nats", f"{loss:.3f}"],
-            ["as open as among", f"{math.exp(min(loss, 60)):,.1f} tokens"],
+            ["perplexity", f"{math.exp(min(loss, 60)):,.1f}"],
             ["tokens", f"{len(scored.tokens):,}"],
         ],
     }
