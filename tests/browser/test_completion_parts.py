@@ -1,6 +1,7 @@
 """What opens on demand in Completion, in a real Chromium with the bundled model in its own process."""
 
 import gzip
+import json
 import re
 
 import pytest
@@ -141,6 +142,10 @@ def test_branches_are_kept_taken_up_named_and_exported(page):
     page.fill("#branches-name input, #branches-name textarea", "the usual one")
     page.locator("#branches-name input, #branches-name textarea").press("Enter")
     expect(branches.first).to_contain_text("the usual one", timeout=PATIENCE)
+    with page.expect_download() as download:
+        page.click("#branches-save")
+    rows = json.loads(download.value.path().read_text(encoding="utf-8"))["branches"]
+    assert rows[0]["name"] == "the usual one" and len(rows) == branches.count()
     count = branches.count()
     branches.first.get_by_role("button").click()
     expect(page.locator("#completion-text .status")).to_contain_text("the usual one again", timeout=PATIENCE)

@@ -37,24 +37,29 @@ class BranchesPart:
             with gr.Row(elem_classes="line-of-buttons"):
                 which = gr.Number(1, precision=0, label="Branch", elem_id="branches-which", scale=0, min_width=90)
                 name = gr.Textbox(label="Name it", max_lines=1, elem_id="branches-name", scale=0, min_width=200)
-                save = gr.DownloadButton("Download the tree", size="sm", elem_id="branches-save", scale=0)
+                self.save = gr.DownloadButton(
+                    "Download the tree", size="sm", visible=False, elem_id="branches-save", scale=0, min_width=160
+                )
         shown = page.shown()
         self.view.take(shown(self._take), [self.kept, draft], [text, prompt, page.notice], show_progress="hidden")
         naming: list[Any] = [self.kept, which, name]
-        name.submit(shown(self._name), naming, [self.kept, self.view, page.notice], show_progress="hidden")
-        save.click(self._file, self.kept, save, show_progress="hidden")
+        name.submit(shown(self._name), naming, [*self._shown, page.notice], show_progress="hidden")
+
+    @property
+    def _shown(self) -> list[Any]:
+        return [self.kept, self.view, self.save]
 
     def keep_after(self, event: Any) -> None:
         """Keep what is written when this event is over."""
-        event.then(self._keep, [self.kept, self._draft], [self.kept, self.view], show_progress="hidden")
+        event.then(self._keep, [self.kept, self._draft], self._shown, show_progress="hidden")
 
-    def _keep(self, kept: Branches, draft: Draft) -> tuple[Any, Any]:
+    def _keep(self, kept: Branches, draft: Draft) -> tuple[Any, ...]:
         if draft.writing or not draft.tokens:
-            return gr.skip(), gr.skip()
+            return gr.skip(), gr.skip(), gr.skip()
         more = kept.add(draft.model, draft.prompt, draft.tokens)
         if len(more.kept) > MOST:
             more = Branches(more.kept[-MOST:])
-        return more, branches_value(more)
+        return more, branches_value(more), for_download(more)
 
     def _take(self, kept: Branches, draft: Draft, event: gr.EventData) -> tuple[Value, str]:
         """Show a branch again; its tokens can be chosen from as before."""
@@ -62,14 +67,16 @@ class BranchesPart:
         draft.end(draft.begin(branch.model, branch.prompt, list(branch.tokens)))
         return stream_value(draft.key, branch.prompt, draft.tokens, note=f"{branch.name} again"), branch.prompt
 
-    def _name(self, kept: Branches, number: int | None, name: str) -> tuple[Branches, Value]:
+    def _name(self, kept: Branches, number: int | None, name: str) -> tuple[Any, ...]:
         named = kept.named(int(number or 0), name)
-        return named, branches_value(named)
+        return named, branches_value(named), for_download(named)
 
-    def _file(self, kept: Branches) -> dict[str, Any]:
-        path = Path(tempfile.mkdtemp(prefix="nudge-branches-")) / "branches.json"
-        path.write_text(kept.to_json(), encoding="utf-8")
-        return gr.update(value=str(path))
+
+def for_download(branches: Branches) -> dict[str, Any]:
+    """The tree as a file behind the button."""
+    path = Path(tempfile.mkdtemp(prefix="nudge-branches-")) / "branches.json"
+    path.write_text(branches.to_json(), encoding="utf-8")
+    return gr.update(value=str(path), visible=True)
 
 
 def branches_value(branches: Branches) -> Value:
