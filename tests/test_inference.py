@@ -211,3 +211,35 @@ def test_a_file_compressed_with_a_model_comes_back(inference):
     assert made.size == len(data) and made.model_bytes > 0 and made.model == "tiny"
     assert abs(made.bits - made.ideal_bits) <= 0.001 * made.ideal_bits + 16
     assert all(0 < done <= of == made.tokens for done, of in told)
+
+
+@pytest.mark.slow
+def test_one_choice_in_full_is_the_plain_forward_and_knows_its_coin(inference, tiny_model):
+    import torch
+
+    from lab.model import load_model
+    from lab.next_token import fall, stages
+
+    now = inference.next_distribution("tiny", "The river")
+    with torch.no_grad():
+        plain = load_model(tiny_model).eval().logits(torch.tensor([list(now.prompt_ids)]))[0, -1].softmax(-1)
+    assert torch.allclose(torch.from_numpy(now.logprobs_V.copy()).exp(), plain, atol=1e-5)
+    written = inference.complete("tiny", "The river", SAMPLING)
+    for place in (0, 3):
+        now = inference.next_distribution("tiny", "The river", [token.id for token in written.tokens[:place]])
+        assert now.coin(SAMPLING.seed) == pytest.approx(written.tokens[place].coin)
+        assert (
+            fall(stages(now.logprobs_V, SAMPLING)[-1].shares_V, now.coin(SAMPLING.seed)).id == written.tokens[place].id
+        )
+
+
+@pytest.mark.slow
+def test_the_inside_of_a_prompt_and_a_weight_turned(inference):
+    found = inference.inside("tiny", "The river", layer=1, head=99)
+    assert (found["layer"], found["head"], found["layers"], found["heads"]) == (1, 3, 2, 4)
+    assert len(found["lens"]) == 3 and len(found["attention"]) == len(found["tokens"])
+    name, rows, columns = inference.weights("tiny")[0]
+    was, calm = inference.turn("tiny", "The river", name, rows - 1, columns - 1, None)
+    assert all(before == after for _, before, after in calm)
+    again, turned = inference.turn("tiny", "The river", name, 0, 0, 9.0)
+    assert isinstance(was, float) and again != 9.0 and any(before != after for _, before, after in turned)
