@@ -166,7 +166,7 @@ def _conversation_part(tokenizers: Tokenizers, page: Page) -> list[gr.Dropdown]:
     outputs: list[Any] = [pieces, trouble, page.notice]
     chosen = model.change(page.shown()(tokenizers.template), model, [source, page.notice], show_progress="hidden")
     chosen.then(show, fields, outputs, **QUIET)
-    gr.on([system.change, user.change, assistant.change, source.input], show, fields, outputs, **QUIET)
+    gr.on([system.change, user.change, assistant.change, source.change], show, fields, outputs, **QUIET)
     return [model]
 
 
