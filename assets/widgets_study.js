@@ -58,4 +58,32 @@
       node("li", { class: "found" }, node("span", { class: "piece" }, text.includes("\ufffd") ? node("span", { class: "unseen", "data-glyph": bytes }) : pieces(text)), node("span", { class: "number" }, String(id))));
     root.replaceChildren(node("p", { class: "legend", role: "status" }, value.note), node("ul", { class: "founds", "aria-label": call.label }, rows));
   };
+
+  // --- a view as a link ---------------------------------------------------------------------------------------------
+
+  const LONGEST = 8000; // letters of a link: longer ones get lost on the way
+
+  /** Put the values of a tab's fields into the address and copy it; gives what the button says then. */
+  nudge.share = (values) => {
+    const bytes = new TextEncoder().encode(JSON.stringify(values));
+    const packed = btoa(String.fromCharCode(...bytes.slice(0, LONGEST))).replaceAll("+", "-").replaceAll("/", "_");
+    if (bytes.length > 0.7 * LONGEST) return "Too long for a link";
+    nudge.remember(packed);
+    navigator.clipboard?.writeText(location.href).catch(() => {});
+    return "The address has it now";
+  };
+
+  /** The values that the address brings for the fields of a tab, or the ones they have. */
+  nudge.shared = (tab, now) => {
+    const { tab: here, detail } = nudge.place();
+    if (here !== tab || !detail) return now;
+    try {
+      const bytes = Uint8Array.from(atob(detail.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
+      const values = JSON.parse(new TextDecoder().decode(bytes));
+      const fit = Array.isArray(values) && values.length === now.length && values.every((value, i) => typeof value === typeof now[i]);
+      return fit ? values : now;
+    } catch {
+      return now; // not one of ours
+    }
+  };
 })();

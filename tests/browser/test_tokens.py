@@ -191,3 +191,15 @@ def test_a_template_is_changed_and_its_faults_are_said_in_place(page):
     template.fill("{% for message in %}")
     expect(page.locator("#tokens-template-trouble")).not_to_be_empty(timeout=60_000)
     expect(page.locator("#tokens-chat-view .row")).to_contain_text("[user]")
+
+
+def test_a_view_travels_as_a_link(page, new_page):
+    choose(page, "tokens-tokenizer", "Bytes")
+    write(page, "né <b>👍</b>")
+    expect(page.locator("#tokens-view .row .token")).to_have_count(15)
+    page.click("#tokens-share")
+    expect(page.locator("#tokens-share")).to_have_text("The address has it now")
+    other = new_page(page.url)
+    expect(other.locator("#tokens-text textarea")).to_have_value("né <b>👍</b>", timeout=30_000)
+    expect(other.locator("#tokens-view .row .token")).to_have_count(15, timeout=30_000)
+    assert other.problems == []

@@ -85,6 +85,7 @@ def _text_part(tokenizers: Tokenizers, page: Page) -> list[gr.Dropdown]:
                 info="In a chat they stay plain text: else whoever types one could speak for the assistant.",
                 elem_id="tokens-special",
             )
+            share = gr.Button("Link to this view", size="sm", elem_id="tokens-share")
         with page.comes_out():
             figures = figures_view(now[0], label="Lengths of the text", elem_id="tokens-figures")
             pieces = token_view(now[1], label="Tokens of the text", elem_id="tokens-view", elem_classes="scene")
@@ -102,6 +103,9 @@ def _text_part(tokenizers: Tokenizers, page: Page) -> list[gr.Dropdown]:
                 [tokenizer, second],
                 show_progress="hidden",
             )
+    fields: list[Any] = [text, tokenizer, special]
+    share.click(None, fields, share, js="(...values) => nudge.share(values)", show_progress="hidden")
+    page.blocks.load(None, fields, fields, js="(...now) => nudge.shared('tokens', now)", show_progress="hidden")
     example.input(EXAMPLES.get, example, text, show_progress="hidden")
     study = page.shown()(lambda *values: study_text(tokenizers, *values))
     changes = [text.change, tokenizer.change, special.change]
