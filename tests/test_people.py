@@ -321,6 +321,8 @@ def test_what_starts_deletes_or_runs_code_is_the_owners(served):
     may = owners_events(served[1])
     for owners in ("labeling-make", "labeling-example", "labeling-delete", "labeling-keep", "labeling-ask-judge"):
         assert may[owners] is False, owners
+    for owners in ("pretrain-start", "reward_model-start", "reward_model-fewer", "models-export", "models-delete"):
+        assert may[owners] is False, owners
     for owners in ("sft-start", "sft-run", "sft-file", "history-save", "history-ask", "compare-save", "compare-delete"):
         assert may[owners] is False, owners
     for guests in ("completion-another", "completion-stop", "compare-ask", "compare-open"):

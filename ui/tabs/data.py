@@ -66,7 +66,9 @@ class DataTab:
 
     def _place_choices(self) -> None:
         self.source = gr.Dropdown([WORLD_CHOICE], value=WORLD, label="Pages", elem_id="data-source")
-        self.file = gr.File(label="Or your own: HTML, WARC, JSONL, Parquet", elem_id="data-file", height=84)
+        self.file = gr.File(
+            label="Or your own: HTML, WARC, JSONL, Parquet", elem_id="data-file", height=84, elem_classes="owners"
+        )
         self.language = gr.Dropdown(LANGUAGES, value="en", label="Language that stays", elem_id="data-language")
         self.order = gr.Radio(
             ORDERS,
@@ -81,7 +83,7 @@ class DataTab:
             info="Pretrain on both with the same steps, and compare the bits per byte.",
             elem_id="data-raw",
         )
-        self.keep = gr.Button("Keep as a data set", variant="primary", elem_id="data-keep")
+        self.keep = gr.Button("Keep as a data set", variant="primary", elem_id="data-keep", elem_classes="owners")
         self.kept = note_view(label="What was kept", elem_id="data-kept")
         self.pretrain = gr.Button("Pretrain on it", visible=False, elem_id="data-pretrain")
 

@@ -17,6 +17,7 @@ from lab.tokenizer import load_tokenizer
 from lab.windows import Windows, encode_documents, pack_documents
 from ui.data_view import looking_value, summary_value
 from ui.forms import ConfigForm, heading
+from ui.people import guests_may
 from ui.plots import PRETRAINING
 from ui.run_panel import RunPanel, title
 from ui.tables import table
@@ -98,7 +99,7 @@ class PretrainTab:
         for field, value in self.form.show(SIZES["nano"]).items():
             field.value = value
         self.name = gr.Textbox(label="Name of the run", placeholder="made from the text", elem_id="pretrain-name")
-        self.start = gr.Button("Start training", variant="primary", elem_id="pretrain-start")
+        self.start = gr.Button("Start training", variant="primary", elem_id="pretrain-start", elem_classes="owners")
         self.forecast = note_view(label="What the run will take", elem_id="pretrain-forecast")
 
     def _place_nudge(self) -> None:
@@ -199,9 +200,11 @@ class PretrainTab:
             record.to_json()["text"] for record in itertools.islice(self._workspace.datasets.records(dataset), count)
         ]
 
+    @guests_may
     def _begin(self, dataset: str | None) -> Any:
         return looking_value(self._workspace.datasets.info(dataset).rows) if dataset else None
 
+    @guests_may
     def _summarise(self, values: Mapping[Component, Any]) -> Any:
         """What the text holds."""
         dataset, config = values[self.dataset], self._config(values)
@@ -213,10 +216,12 @@ class PretrainTab:
 
     # --- one nudge -------------------------------------------------------------------------------------------------
 
+    @guests_may
     def _look(self, values: Mapping[Component, Any]) -> Any:
         """The window as the network sees it now."""
         return self._asked(values, 0)
 
+    @guests_may
     def _nudge(self, values: Mapping[Component, Any]) -> Any:
         """A step or a few on the window."""
         return {self.view: self._asked(values, int(values[self.steps]), float(values[self.rate]))[self.view]}
@@ -247,6 +252,7 @@ class PretrainTab:
 
     # --- what it takes ---------------------------------------------------------------------------------------------
 
+    @guests_may
     def _foresee(self, values: Mapping[Component, Any]) -> Any:
         """What the run will take, as far as it is known without trying."""
         config = self._config(values)

@@ -13,6 +13,7 @@ from lab.forecast import reward_settings
 from lab.preference import PreferencePair
 from ui.data_view import NAMES, sentence
 from ui.forms import ConfigForm, heading
+from ui.people import guests_may
 from ui.plots import PREFERENCES
 from ui.reward_report import reading_value, report_of_run
 from ui.run_panel import RunPanel
@@ -81,8 +82,10 @@ class RewardModelTab:
             switches={"lora": LORA},
         )
         self.name = gr.Textbox(label="Name of the run", placeholder="made from the labels", elem_id="reward_model-name")
-        self.start = gr.Button("Start training", variant="primary", elem_id="reward_model-start")
-        self.fewer = gr.Button("Train with an eighth, a quarter, half and all", elem_id="reward_model-fewer")
+        self.start = gr.Button("Start training", variant="primary", elem_id="reward_model-start", elem_classes="owners")
+        self.fewer = gr.Button(
+            "Train with an eighth, a quarter, half and all", elem_id="reward_model-fewer", elem_classes="owners"
+        )
 
     def _place_question(self) -> None:
         self.judge = gr.Dropdown([], label="Reward model", elem_id="reward_model-judge")
@@ -176,6 +179,7 @@ class RewardModelTab:
         judges = self._page.reward_choices()
         return gr.update(choices=judges, value=_kept(judge, judges, judges[0][1] if judges else ""))
 
+    @guests_may
     def _fit(self, dataset: str | None, model: str | None, lora: str) -> dict[Component, Any]:
         """Settings to begin with, for this model and these labels."""
         if not dataset or not model:
@@ -186,6 +190,7 @@ class RewardModelTab:
         )
         return self.form.show(settings, only=FITTED)
 
+    @guests_may
     def _begin(self, dataset: str | None, model: str | None, lora: str) -> dict[Component, Any]:
         """Other labels or another model were chosen."""
         if not dataset or not model:
@@ -227,6 +232,7 @@ class RewardModelTab:
             started.append(self._workspace.runs.start(fitted, name=name).id)
         return started[0]
 
+    @guests_may
     def _read(self, judge: str | None, prompt: str, reply: str) -> Value:
         """The reward of a reply, and what each of its tokens does to it."""
         if not judge:
