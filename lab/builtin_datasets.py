@@ -33,7 +33,9 @@ def builtin_names() -> list[str]:
     """All of them, the simplest first."""
     from lab.world.arithmetic import LEVELS, PROBLEM_FAMILIES
 
-    samples = sorted({file.stem for file in SAMPLES.glob("*.json*")}) if SAMPLES.is_dir() else []
+    kinds = (".json", ".jsonl", ".csv")
+    files = [file for file in SAMPLES.glob("*") if file.suffix in kinds] if SAMPLES.is_dir() else []
+    samples = sorted({file.stem for file in files})
     problems = [f"world:{family}:{level}" for family in PROBLEM_FAMILIES for level in LEVELS]
     world = [f"world:{kind}" for kind in WORLD_ROWS if kind != "problems"]
     return [*(f"sample:{stem}" for stem in samples), *sorted(world), *problems]

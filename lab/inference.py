@@ -246,6 +246,10 @@ class Inference:
             self._process.ask("reward_without", self._about(model, messages=_plain(messages)))
         )
 
+    def machine_rates(self) -> dict[str, Any]:
+        """How fast this machine is, measured now: the values of `lab.machine_rates.rates`."""
+        return self._process.ask("rates", {})
+
     def loaded(self) -> dict[str, int]:
         """The models that the process holds, by folder, and their sizes in bytes. Does not start the process."""
         if self.pid is None:
@@ -256,6 +260,11 @@ class Inference:
         """Give up a model, or all of them. Does not start the process."""
         if self.pid is not None:
             self._process.ask("unload", {"model": None} if model is None else self._about(model))
+
+    def give_up_gpu(self) -> None:
+        """Have the process give up its models where they lie on a GPU that a run needs. Does not start the process."""
+        if self.pid is not None:
+            self._process.ask("give_up", {})
 
     def warm(self, model: str) -> None:
         """Have a model loaded in the background, so that the first question is answered at once."""

@@ -12,10 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from lab.chance import Key, keys_for, prompt_key
 from lab.config import PretrainConfig, SamplingConfig
 from lab.generate import Alternatives, Step, generate, score
 from lab.loaded_models import Loaded
+from lab.machine_rates import rates
 from lab.model import new_model
 from lab.model_studies import Answer, Request, Studies
 from lab.one_nudge import nudge, to_json
@@ -120,6 +123,11 @@ class Engine(Studies):
         with self._turns.turn():
             found = training_speed(model, config, windows)
         return found.to_json()
+
+    def rates(self, request: Request) -> Answer:
+        """{} → the values of `lab.machine_rates.rates`, of the device that a training takes."""
+        with self._turns.turn():
+            return rates("cuda" if torch.cuda.is_available() else self._device)
 
     # --- writing -------------------------------------------------------------------------------------------------
 

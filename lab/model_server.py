@@ -25,7 +25,7 @@ from typing import Any
 from lab.errors import LabError
 
 ANSWERS = (
-    *("models", "load", "unload", "prompt", "next", "distribution", "score", "nudge", "speed"),
+    *("models", "load", "unload", "prompt", "next", "distribution", "score", "nudge", "speed", "rates", "give_up"),
     *("inside", "weights", "turn", "reward", "reward_without"),
 )
 STREAMS = ("stream", "complete", "compress", "decompress", "sorter")

@@ -39,6 +39,13 @@ class Studies:
         self._device = device
         self._turns = Turns()
 
+    def give_up(self, request: Request) -> Answer:
+        """{} → {}: give the GPU back to whoever needs it. On a processor nothing is given up."""
+        if self._device == "cuda":
+            self._models.forget()
+            torch.cuda.empty_cache()
+        return {}
+
     def _get(self, request: Request) -> Loaded:
         loaded = self._models.get(Path(request["model"]))
         if loaded.is_reward:

@@ -6,6 +6,7 @@ events.jsonl what the worker said. So a new app that finds the folders goes on w
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -16,7 +17,7 @@ from typing import Any
 import duckdb
 
 from lab.config import TrainingConfig
-from lab.errors import LabError, RunError
+from lab.errors import LabError, ModelError, RunError
 from lab.events import ENDINGS
 from lab.history import History
 from lab.index import Index
@@ -55,6 +56,8 @@ class Supervisor:
         """Runs whose worker lives, or did at the last look."""
         self._wake = threading.Event()
         self._closing = False
+        self.give_up_gpu: Callable[[], None] = lambda: None
+        """Called before a launch: has the model process give up the GPU, if it holds one."""
         self.trouble = ""
         """What kept the queue from going on at the last tick, for the page to show; "" when nothing did."""
         self._unfrozen: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -221,6 +224,8 @@ class Supervisor:
         try:
             processes = run.config().processes
             self._change(run, queue=None, process=None, launched=time.time())
+            with contextlib.suppress(ModelError):  # a model process that is gone holds nothing
+                self.give_up_gpu()
             worker, command = self._launcher.launch(run, processes)
         except LabError as error:
             self.end(run, "failed", str(error))

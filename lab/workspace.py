@@ -18,9 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from lab.config import SamplingConfig
+from lab.config import SamplingConfig, SFTConfig
 from lab.datasets import Datasets
 from lab.errors import LabError, WorkspaceLockedError
+from lab.estimate import Estimate, Shape, estimate
 from lab.file_lock import FileLock
 from lab.history import History
 from lab.index import Index
@@ -29,6 +30,7 @@ from lab.journal import Journal
 from lab.kept_models import KeptModels
 from lab.labeling import Labeling
 from lab.launcher import Launcher
+from lab.machine import this_machine
 from lab.model_folder import has_chat_template
 from lab.rewards import Rewards
 from lab.run_dir import RunDir, write_json
@@ -38,6 +40,7 @@ from lab.supervisor import Supervisor
 if TYPE_CHECKING:
     from lab.corpus.desk import Desk
     from lab.inference import Inference
+    from lab.inspection import Inspection
     from lab.probes import Probes
 
 DEFAULT_FOLDER = "my-lab"
@@ -68,6 +71,7 @@ class Workspace:
         self.supervisor = Supervisor(
             folder / "runs", self.index, self.history, self._ingest, launcher or Launcher(), self._freeze
         )
+        self.supervisor.give_up_gpu = self._give_up_gpu
         self.runs = Runs(
             folder / "runs", self.index, self._ingest, self.supervisor, self.models, self.datasets, self.read_only
         )
@@ -117,6 +121,16 @@ class Workspace:
                     logs.mkdir(exist_ok=True)
                 self._inference = Inference(self.models.resolve, logs / "model_server.log")
             return self._inference
+
+    def estimate(self, config: SFTConfig, found: Inspection | None = None, measure: bool = True) -> Estimate:
+        """What a fine-tuning with these settings will need of this machine; how fast that is gets measured when it was
+        not yet, unless `measure` is false: then the time may be missing.
+
+        `found` is what was seen of its data set; None looks at it now. Raises `LabError` for what is not there."""
+        folder = self.models.resolve(config.model)
+        found = found or self.datasets.inspect(config.dataset, folder, config.max_length, limit=500)
+        machine = this_machine(self.folder, self.inference.machine_rates if measure and not self.read_only else None)
+        return estimate(Shape.of(folder), config, found.lengths, found.loss_share, machine)
 
     @property
     def corpus(self) -> Desk:
@@ -175,6 +189,10 @@ class Workspace:
 
     def __repr__(self) -> str:
         return f"<Workspace {self.folder}{' (closed)' if self._closed else ''}>"
+
+    def _give_up_gpu(self) -> None:
+        if self._inference is not None:
+            self._inference.give_up_gpu()
 
     def _freeze(self, run: RunDir) -> dict[str, Any]:
         """Copy a run's data into its folder; gives what to add to run.json. Where people made the data here, the votes

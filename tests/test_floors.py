@@ -27,6 +27,7 @@ FLOORS = [
         "tokenizer",
         "tokenizer_folder",
         "vocabulary",
+        "machine",
         "token_rows",
         "tiktoken_ranks",
         "template_marks",
@@ -65,6 +66,7 @@ FLOORS = [
         "windows",
         "pretrain_forecast",
         "text_sources",
+        "estimate",
         "rewards",
         "rollout",
         "rollout_record",
@@ -115,6 +117,7 @@ FLOORS = [
         "training_speed",
         "model_engine",
         "model_studies",
+        "machine_rates",
     ],
     ["workspace", "experiments"],
 ]
@@ -153,6 +156,7 @@ TORCH_SIDE = {
     *("logprobs", "generate", "compression", "checkpoint", "optimizers", "one_nudge", "training_speed"),
     *("loaded_models", "model_studies", "model_engine", "insides", "sorter"),
     *("rollout_record", "rl", "actor_critic", "exam"),
+    "machine_rates",
     *("merge_model", "preference_batching", "scalar_head", "transformers_reward"),
 }
 HEAVY = {"torch", "transformers", "accelerate", "peft", "trl"}

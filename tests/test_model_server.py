@@ -320,3 +320,16 @@ def test_a_model_that_cannot_be_loaded_can_be_asked_for_again(tiny_model, tmp_pa
         models.get(folder)
     (folder / "model.safetensors").write_bytes(content)
     assert models.get(folder).size > 0
+
+
+def test_only_a_gpu_is_given_up(tiny_model, monkeypatch):
+    from lab.model_engine import Engine
+
+    engine, emptied = Engine(1 << 30), []
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: emptied.append(1))
+    engine.load({"model": str(tiny_model)})
+    engine.give_up({})
+    assert len(engine.models({})["models"]) == 1 and not emptied
+    engine._device = "cuda"
+    engine.give_up({})
+    assert engine.models({})["models"] == [] and emptied

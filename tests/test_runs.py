@@ -466,3 +466,19 @@ def test_killed_at_random_moments(tmp_path):
 def test_killed_at_random_moments_fifty_times(tmp_path):
     kill_worker_rounds(tmp_path / "worker", 50, seed=3)
     kill_app_rounds(tmp_path / "app", 50, seed=4)
+
+
+# --- the device -------------------------------------------------------------------------------------------------------
+
+
+def test_the_model_process_is_asked_for_the_gpu_before_a_run_takes_it(parts):
+    asked = []
+    parts.supervisor.give_up_gpu = lambda: asked.append(parts.runs.holder())
+    run = parts.runs.start(settings(5)).wait(timeout=20)
+    assert run.status == "finished" and asked == [None]
+
+    def gone():
+        raise ModelError("The model process was closed.")
+
+    parts.supervisor.give_up_gpu = gone
+    assert parts.runs.start(settings(5)).wait(timeout=20).status == "finished"

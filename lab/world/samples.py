@@ -5,6 +5,8 @@ python -m lab.world.samples assets/samples       writes them again, byte for byt
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
 from collections.abc import Callable, Iterable
@@ -150,6 +152,29 @@ def broken_lines() -> list[bytes]:
     return lines + good
 
 
+def pair_rows(world: World) -> list[dict[str, Any]]:
+    """300 pairs of stories, the better one chosen."""
+    pairs = world.preferences(300)
+    return [{"prompt": each.prompt, "chosen": each.chosen, "rejected": each.rejected} for each in pairs]
+
+
+def problem_rows(world: World) -> list[dict[str, Any]]:
+    """300 word problems with the number that answers each."""
+    return [{"question": each.question, "answer": each.answer} for each in world.problems("word_problems", 1, 300)]
+
+
+def csv_text(world: World) -> str:
+    """200 questions with their answers as a table, as a spreadsheet saves it."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["question", "answer"])
+    for conversation in world.conversations(400, split="table"):
+        first, second, *more = conversation.messages
+        if first["role"] == "user" and not more:
+            table.writerow([first["content"], second["content"]])
+    return text.getvalue()
+
+
 def _line(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()
 
@@ -160,6 +185,9 @@ def write_samples(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "nudge_identity.jsonl").write_bytes(b"\n".join(map(_line, identity_rows(world))) + b"\n")
     (folder / "world_chat.jsonl").write_bytes(b"\n".join(map(_line, chat_rows(world))) + b"\n")
+    (folder / "story_pairs.jsonl").write_bytes(b"\n".join(map(_line, pair_rows(world))) + b"\n")
+    (folder / "sums.jsonl").write_bytes(b"\n".join(map(_line, problem_rows(world))) + b"\n")
+    (folder / "questions.csv").write_text(csv_text(world), encoding="utf-8", newline="")
     (folder / "broken.jsonl").write_bytes(b"\n".join(broken_lines()) + b"\n")
     for name, rows in (("pirate.json", pirate_rows(world)), ("alpaca_style.json", alpaca_rows(world))):
         (folder / name).write_bytes(b"[\n" + b",\n".join(map(_line, rows)) + b"\n]\n")

@@ -8,7 +8,8 @@ import gradio as gr
 from gradio.components import Component
 
 from lab.config import SFTConfig
-from lab.errors import DataError
+from lab.errors import ConfigError, DataError
+from lab.estimate import in_words
 from lab.forecast import sft_settings
 from ui.data_view import DataView, looking_value
 from ui.forms import ConfigForm
@@ -16,6 +17,8 @@ from ui.leave_out import LeaveOut
 from ui.people import guests_may
 from ui.run_panel import RunPanel
 from ui.uploads import Upload, dataset_choices
+from ui.widgets.base import note_view, packed
+from ui.words import about
 
 if TYPE_CHECKING:
     from lab.inspection import Inspection
@@ -26,6 +29,8 @@ FIRST = "sample:world_chat"
 """The set that is chosen when nothing else is."""
 LORA = ("What to train", "all weights", "LoRA")
 FITTED = ("max_steps", "batch_size", "learning_rate", "max_length", "heldout_fraction")
+WEIGHTY = ("lora", "max_length", "batch_size", "gradient_accumulation", "gradient_checkpointing", "max_steps")
+"""Fields on which memory and time depend most."""
 LOOKS = ("eval_every", "sample_every", "checkpoint_every")
 """Fields whose values follow from the model and the data."""
 
@@ -46,6 +51,7 @@ def build(workspace: Workspace, page: Page) -> None:
                 given=["model", "dataset"],
                 switches={"lora": LORA},
             )
+            need = note_view(label="What the run will need", elem_id="sft-need")
             name = gr.Textbox(label="Name of the run", placeholder="made from the data", elem_id="sft-name")
             start = gr.Button("Start training", variant="primary", elem_id="sft-start", elem_classes="owners")
         with page.comes_out():
@@ -67,6 +73,10 @@ def build(workspace: Workspace, page: Page) -> None:
     gr.on([limit.submit, limit.blur], page.shown()(tab.look), chosen, [*view.outputs, page.notice], **quiet)
     upload.on_refused(view.refused, view.outputs, instead_of=looking)
     leave_out.connect(model, limit)
+    asked: dict[str, Any] = {"inputs": {dataset, model, *form.components}, "outputs": [need, page.notice], **quiet}
+    looking.then(page.shown()(tab.foresee), **asked)
+    weighty: list[Any] = [form.fields[field] for field in WEIGHTY]
+    gr.on([field.change for field in weighty], page.shown()(tab.foresee), **asked)
     start.click(
         page.shown("sft")(lambda values: panel.show(tab.start(values, name))),
         {dataset, model, name, *form.components},
@@ -130,6 +140,19 @@ class SFTTab:
         found: Inspection = self._workspace.datasets.inspect(dataset, folder, int(max_length or 512))
         info = self._workspace.datasets.info(dataset)
         return self._view.values(dataset, info.kind, report_of(self._workspace, dataset), found, folder)
+
+    def foresee(self, values: dict[Component, Any]) -> Any:
+        """What the run that the form describes will need of this machine; nothing while a field is being typed."""
+        dataset, model = values[self._dataset], values[self._model]
+        try:
+            config = self._form.read(values, model=model or "", dataset=dataset or "")
+        except ConfigError:
+            return None
+        if not dataset or not model:
+            return None
+        found = self._workspace.estimate(config, measure=self._workspace.inference.pid is not None)
+        taking = f" Takes {about(found.seconds)}." if found.seconds is not None else ""
+        return packed(in_words(found, config) + taking)
 
     def start(self, values: dict[Component, Any], name: Component) -> str:
         """Start the run that the form describes; gives its id."""
