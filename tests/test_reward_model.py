@@ -332,3 +332,15 @@ def test_margins_and_ties_of_an_uploaded_file_are_kept(tmp_path):
     sets = Datasets(tmp_path / "sets")
     assert sets.add(file, "graded").rows == 3
     assert [(pair.margin, pair.tie) for pair in sets.records("graded")] == [(1.5, False), (0.0, True), (0.0, False)]
+
+
+def test_a_policy_is_trained_on_it(trained, tiny_model, tmp_path):
+    from lab.config import GRPOConfig
+    from tests.tiny import make_rl_run
+
+    small = {"batch_size": 4, "group_size": 2, "max_new_tokens": 8, "heldout_problems": 2}
+    config = GRPOConfig(reward="run:judge", max_steps=2, eval_every=0, sample_every=0, device="cpu", **small)
+    run = make_rl_run(tmp_path, tiny_model, config, reward_folders={"run:judge": str(trained.model)})
+    found = series(work_here(run), "reward/mean")
+    assert len(found) == 2
+    assert all(math.isfinite(value) and value != 0 for value in found.values())
