@@ -109,7 +109,7 @@ class RLTab:
         for field, value in self.special[GRPOConfig].show(GRPOConfig(**VARIANTS["GRPO"])).items():
             field.value = value
         self.name = gr.Textbox(label="Name of the run", placeholder="made from the choices", elem_id="rl-name")
-        self.start = gr.Button("Start training", variant="primary", elem_id="rl-start")
+        self.start = gr.Button("Start training", variant="primary", elem_id="rl-start", elem_classes="owners")
 
     def _place_reward(self) -> None:
         self.reward = gr.Dropdown(
@@ -127,7 +127,7 @@ class RLTab:
                 label="How it runs",
                 elem_id="rl-sandbox",
             )
-        self.try_it = gr.Button("Try it on eight answers", elem_id="rl-try")
+        self.try_it = gr.Button("Try it on eight answers", elem_id="rl-try", elem_classes="owners")
         self.tried = table("rl-tried", "What the reward says of eight answers")
 
     # --- events ------------------------------------------------------------------------------------------------------
