@@ -14,6 +14,7 @@
 
   nudge.draw.modelTree = (root, value, call) => {
     if (!value) return root.replaceChildren();
+    root.classList.add("has-output"); // on a phone the models come first
     const focused = root.contains(document.activeElement) ? document.activeElement.dataset.reference : null;
     root.replaceChildren(branch(value.models, (reference) => call.trigger("choose", { reference })));
     if (focused) root.querySelector(`[data-reference="${CSS.escape(focused)}"]`)?.focus();
