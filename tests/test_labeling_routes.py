@@ -224,3 +224,34 @@ def test_thirty_people_at_once_lose_nothing(workspace):
     assert errors == []
     votes = workspace.labeling.rows()
     assert len(votes) == 120 == len({row[2] for row in votes})
+
+
+def test_what_people_disagree_about_is_decided_by_a_vote_beside_theirs(client, workspace):
+    project = workspace.labeling.create("two", prompts=["Q?"], models=[BASE, TUNED], overlap=2)
+    for who, better in (("ada", BASE), ("bob", TUNED)):
+        pair = pairs_of(client, who=who, project="two")[0]
+        choice = "left" if better in pair["answers"][0] else "right"
+        do(client, vote(pair, choice, f"v-{who}"), who=who, project="two")
+    report = client.get("/nudge/labeling/report", params={"project": "two", "annotator": "ada"}).json()
+    (dispute,) = report["disputes"]
+    assert set(dispute["said"]) == {"ada", "bob"}
+    body = {"project": "two", "annotator": "ada", "item": dispute["item"]}
+    pair = client.post("/nudge/labeling/decide", json=body).json()["pair"]
+    choice = "left" if TUNED in pair["answers"][0] else "right"
+    told = do(client, vote(pair, choice, "v-decided") | {"deciding": True}, who="ada", project="two")
+    assert told["results"] == [{"id": "v-decided"}]
+    manifest = workspace.labeling.export(project, project.folder.path / "out.jsonl")
+    row = json.loads((project.folder.path / "out.jsonl").read_text())
+    assert manifest.rows == 1 and row["chosen"].startswith(TUNED) and len(manifest.votes[0]) == 3
+    assert client.post("/nudge/labeling/decide", json=body | {"item": "none"}).status_code == 400
+
+
+def test_a_demonstration_may_follow_a_conversation(client, workspace):
+    turns = [("user", "Hi"), ("assistant", "Hello."), ("user", "Who are you?")]
+    messages = [{"role": role, "content": content} for role, content in turns]
+    body = {"project": "test", "annotator": "ada", "messages": messages, "reply": "Me.", "id": "w1"}
+    assert client.post("/nudge/labeling/write", json=body).json() == {"demonstrations": 1}
+    (made,) = workspace.project.state.demonstrations.values()
+    assert [message["content"] for message in made.prompt] == ["Hi", "Hello.", "Who are you?"]
+    for wrong in ("text", [3], [{"role": "user"}], [{"role": 3, "content": "x"}]):
+        assert client.post("/nudge/labeling/write", json=body | {"messages": wrong, "id": "w2"}).status_code == 400
