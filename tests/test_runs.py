@@ -18,6 +18,7 @@ from lab.events import read_events
 from lab.launcher import Worker, identity_of
 from lab.run_dir import RunDir
 from tests.fake_worker import loss
+from tests.long import record
 from tests.parts import Parts, append_events, make_run, metrics, settings, started, wait_for
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -463,9 +464,15 @@ def test_killed_at_random_moments(tmp_path):
 
 
 @pytest.mark.long
-def test_killed_at_random_moments_fifty_times(tmp_path):
-    kill_worker_rounds(tmp_path / "worker", 50, seed=3)
-    kill_app_rounds(tmp_path / "app", 50, seed=4)
+@pytest.mark.parametrize("what", ["worker", "app"])
+def test_killed_at_random_moments_fifty_times(tmp_path, what):
+    rounds = int(os.environ.get("NUDGE_ROUNDS", "50"))
+    failures = 1
+    try:
+        {"worker": kill_worker_rounds, "app": kill_app_rounds}[what](tmp_path, rounds, seed=3)
+        failures = 0
+    finally:
+        record(f"kill -9 of the {what} at random moments: runs, curves and checkpoints", rounds, failures)
 
 
 # --- the device -------------------------------------------------------------------------------------------------------
