@@ -29,7 +29,7 @@
     shown.push(value.pieces.slice(place).join(""));
     const bars = value.novelty.map(([name, share]) => node("li", { class: "line amount" }, node("span", { class: "amount-name" }, name),
       node("span", { class: "bar", "aria-hidden": "true" }, node("span", { class: "fill", style: { width: `${100 * share}%` } })), node("span", { class: "number" }, `${(100 * share).toFixed(0)} % new`)));
-    root.replaceChildren(node("p", { class: "sentence", role: "status" }, value.note), node("p", { class: "sample-text", "aria-label": call.label }, shown),
+    root.replaceChildren(node("p", { class: "sentence", role: "status" }, value.note), node("div", { class: "sample-text", tabindex: 0, role: "region", "aria-label": call.label }, shown),
       node("p", { class: "legend" }, "marked = stands there word for word. Runs of so many words that stand nowhere in the corpus:"), node("ol", { class: "bars" }, bars));
   };
 })();

@@ -34,7 +34,7 @@
   function lens(value) {
     const head = node("tr", {}, node("td", {}), value.tokens.map((text) => node("th", { scope: "col" }, pieces(text))));
     const rows = value.lens.map((row, layer) => node("tr", {}, node("th", { scope: "row" }, layer ? `layer ${layer}` : "embedding"),
-      row.map(([text, share]) => node("td", { style: ink(0.6 * share), title: `${(100 * share).toFixed(1)} %` }, pieces(text)))));
+      row.map(([text, share]) => node("td", { style: ink(0.5 * share), title: `${(100 * share).toFixed(1)} %` }, pieces(text)))));
     return node("div", { class: "inside-scroll", tabindex: 0, role: "region", "aria-label": "Logit lens" },
       node("table", { class: "lens", "aria-label": "Likeliest next token after each layer" }, node("thead", {}, head), node("tbody", {}, rows)),
       node("p", { class: "legend" }, "Under each token: the likeliest next one if the head read this layer's state. The deeper the tint, the surer. The last row is the model's answer."));
