@@ -25,7 +25,7 @@ class FakeStream:
     def __init__(self, tokens, finish="end", pause=0.0):
         self._tokens = iter(tokens)
         self._end = finish
-        self._pause = pause
+        self.pause = pause
         self.finish_reason = "stopped"
         self.closed = False
         self.given = 0
@@ -34,8 +34,8 @@ class FakeStream:
         return self
 
     def __next__(self):
-        if self._pause:
-            time.sleep(self._pause)
+        if self.pause:
+            time.sleep(self.pause)
         following = next(self._tokens, None)
         if following is None:
             self.finish_reason = self._end

@@ -99,12 +99,17 @@ def test_a_choice_while_it_writes_ends_what_was_written(page, inference):
     inference.pause = 0.2
     page.click("#completion-complete")
     page.wait_for_function(f"[4, 5, 6, 7, 8, 9].includes({COUNT})")
-    inference.pause = 0
+    inference.pause, inference.streams[-1].pause = 0, 5  # the text stands still while it is clicked on
+    page.wait_for_timeout(500)
     page.locator("#completion-text .row .token").nth(1).click()
     page.locator("#completion-text .alternatives button").nth(2).click()
     expect(page.locator("#completion-text .row .token").nth(1)).to_have_text(" third1")
     expect(status(page)).to_contain_text("58 tokens")
-    assert inference.streams[-2].closed
+    for _ in range(100):
+        if inference.streams[-2].closed:
+            return
+        page.wait_for_timeout(100)
+    pytest.fail("the text before the choice is still being written")
 
 
 def test_settings_are_checked_beside_their_field(page):
