@@ -9,7 +9,7 @@ import pytest
 from lab.datasets import Datasets
 from ui.data_view import lengths_value, looking_value, problems_value, sentence, summary_value, tokens_value
 from ui.page import Page
-from ui.uploads import Upload, builtin_title, dataset_choices, format_choices, free_name
+from ui.uploads import Attention, Upload, builtin_title, dataset_choices, format_choices, free_name
 from ui.widgets import unpacked
 
 GOOD = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]}
@@ -133,3 +133,15 @@ def test_a_file_of_another_kind_is_not_kept(upload, workspace, tmp_path):
     file.write_text("\n".join(json.dumps({"text": f"A long enough document, number {n}."}) for n in range(5)))
     values = read(upload, file)
     assert "documents" in values[upload._page.notice]["text"] and workspace.datasets.list() == []
+
+
+def test_a_look_that_began_before_a_file_was_refused_does_not_paint_over_it():
+    attention = Attention()
+    assert not attention.elsewhere
+    attention.begin("chats", "base")
+    attention.refuse()
+    assert attention.elsewhere
+    attention.begin("chats", "base")  # the same choice again, from an event that was under way
+    assert attention.elsewhere
+    attention.begin("other chats", "base")
+    assert not attention.elsewhere

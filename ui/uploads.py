@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,30 @@ BY_COLUMNS = "columns"
 NAMED = "columns that I name"
 
 
+@dataclass
+class Attention:
+    """What a view of data is about: the set that was chosen last, or a file that was refused after that. A look at the
+    set that ends late does not paint over the refused file."""
+
+    about: tuple[Any, ...] = ()
+    begun: float = 0.0
+    refused: float = -1.0
+
+    def begin(self, *about: Any) -> None:
+        """Something else was chosen; the same again does not count."""
+        if about != self.about:
+            self.about, self.begun = about, time.monotonic()
+
+    def refuse(self) -> None:
+        """A file was refused, and the view says why."""
+        self.refused = time.monotonic()
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the view is about a refused file."""
+        return self.refused > self.begun
+
+
 class Upload:
     """A place for a file, and how to read it. The set it becomes is then chosen in `dataset`."""
 
@@ -50,31 +75,39 @@ class Upload:
         self.columns = ColumnChoice(elem_id, kind)
         self.name = gr.State("")
         """Name of the set that the file became."""
+        self.attention = gr.State(Attention())
+        """What the page's view of the data is about; every event of a page sees the same one."""
 
-    def on_refused(
-        self, show: Callable[[dict[str, Any]], tuple[Any, ...]], outputs: list[Component], instead_of: Any = None
-    ) -> None:
-        """Connect the events. `show` gives values for `outputs` from the report of a file that has no usable row;
-        `instead_of` are events that fill the same outputs, and are not waited for once a file has come."""
+    def on_refused(self, show: Callable[[dict[str, Any]], tuple[Any, ...]], outputs: list[Component]) -> None:
+        """Connect the events. `show` gives values for `outputs` from the report of a file that has no usable row."""
 
-        def read(path: str | None, format: str | Columns, fix: bool, name: str) -> dict[Any, Any]:
+        def read(path: str | None, format: str | Columns, fix: bool, name: str, attention: Attention) -> dict[Any, Any]:
             if path and format == BY_COLUMNS:
                 return self.columns.offer(path)
-            return self._read(path, format, fix, name, lambda report: dict(zip(outputs, show(report))))
 
-        def read_so(path: str | None, chosen: list[str | None], fix: bool, name: str) -> dict[Any, Any]:
+            def refused(report: dict[str, Any]) -> dict[Any, Any]:
+                attention.refuse()
+                return dict(zip(outputs, show(report)))
+
+            return self._read(path, format, fix, name, refused)
+
+        def read_so(
+            path: str | None, chosen: list[str | None], fix: bool, name: str, attention: Attention
+        ) -> dict[Any, Any]:
             try:
                 columns = self.columns.chosen(chosen)
             except DataError as error:
                 return {self._page.notice: message(error)}
-            return read(path, columns, fix, name)
+            return read(path, columns, fix, name, attention)
 
-        ins: list[Any] = [self.file, self.format, self.fix, self.name]
+        ins: list[Any] = [self.file, self.format, self.fix, self.name, self.attention]
         own: list[Any] = [self._dataset, self.reading, self.name, self.format, *self.columns.outputs]
         outs: list[Any] = [*own, *outputs, self._page.notice]
         self.columns.connect(self.file)
-        self.columns.on_take(read_so, self.file, [self.fix, self.name], outs)
-        self.file.upload(lambda path: read(path, FOUND_OUT, False, ""), self.file, outs, cancels=instead_of)
+        self.columns.on_take(read_so, self.file, [self.fix, self.name, self.attention], outs)
+        self.file.upload(
+            lambda path, attention: read(path, FOUND_OUT, False, "", attention), [self.file, self.attention], outs
+        )
         gr.on([self.format.input, self.fix.input], read, ins, outs)
         self.file.clear(lambda: gr.update(visible=False), None, self.reading, show_progress="hidden")
 

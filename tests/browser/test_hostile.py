@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import open_tab
+from tests.browser.test_sft_flow import fill
 
 pytestmark = pytest.mark.browser
 
@@ -86,7 +87,7 @@ def test_a_hostile_file(serve, new_page, quick, evil_file):
     expect(page.locator("#sft-data-problems")).to_contain_text("<script>", timeout=10_000)
     expect(page.locator("#sft-data-tokens .token").first).to_be_visible()
     page.locator("#sft-name textarea, #sft-name input").first.fill(EVIL)
-    page.locator("#sft-max_steps input").fill("0")
+    fill(page, "sft-max_steps", 0)
     page.click("#sft-start")
     expect(page.locator(".field-error")).to_be_visible(timeout=10_000)
     page.wait_for_timeout(1000)

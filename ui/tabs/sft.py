@@ -16,7 +16,7 @@ from ui.forms import ConfigForm
 from ui.leave_out import LeaveOut
 from ui.people import guests_may
 from ui.run_panel import RunPanel
-from ui.uploads import Upload, dataset_choices
+from ui.uploads import Attention, Upload, dataset_choices
 from ui.widgets.base import note_view, packed
 from ui.words import about
 
@@ -61,17 +61,18 @@ def build(workspace: Workspace, page: Page) -> None:
     chosen = [dataset, model, form.fields["lora"], form.fields["max_length"]]
     fitted = [form.fields[field] for field in (*FITTED, *LOOKS)]
     quiet: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
+    looked = [*chosen, upload.attention]
     looking = gr.on(
         [dataset.change, model.change],
         page.shown()(tab.begin),
-        chosen[:3],
+        [*chosen[:3], upload.attention],
         [*fitted, view.summary, page.notice],
         **quiet,
-    ).then(page.shown()(tab.look), chosen, [*view.outputs, page.notice], **quiet)
+    ).then(page.shown()(tab.look), looked, [*view.outputs, page.notice], **quiet)
     form.fields["lora"].input(page.shown()(tab.fit), chosen[:3], [*fitted, page.notice], **quiet)  # type: ignore[attr-defined]
     limit: Any = form.fields["max_length"]
-    gr.on([limit.submit, limit.blur], page.shown()(tab.look), chosen, [*view.outputs, page.notice], **quiet)
-    upload.on_refused(view.refused, view.outputs, instead_of=looking)
+    gr.on([limit.submit, limit.blur], page.shown()(tab.look), looked, [*view.outputs, page.notice], **quiet)
+    upload.on_refused(view.refused, view.outputs)
     leave_out.connect(model, limit)
     asked: dict[str, Any] = {"inputs": {dataset, model, *form.components}, "outputs": [need, page.notice], **quiet}
     looking.then(page.shown()(tab.foresee), **asked)
@@ -125,21 +126,33 @@ class SFTTab:
         return self._form.show(settings, only=(*FITTED, *LOOKS))
 
     @guests_may
-    def begin(self, dataset: str | None, model: str | None, lora: str) -> dict[Component, Any]:
+    def begin(self, dataset: str | None, model: str | None, lora: str, attention: Attention) -> dict[Component, Any]:
         """Another set or model was chosen: settings for it, and a word while the set is looked at."""
+        attention.begin(dataset, model)
+        if attention.elsewhere:
+            return self._as_it_is
         rows = self._workspace.datasets.info(dataset).rows if dataset else 0
         looking = {self._view.summary: looking_value(rows)} if rows and model else {}
         return self.fit(dataset, model, lora) | looking
 
     @guests_may
-    def look(self, dataset: str | None, model: str | None, lora: str, max_length: float | None) -> Any:
+    def look(
+        self, dataset: str | None, model: str | None, lora: str, max_length: float | None, attention: Attention
+    ) -> Any:
         """What the set holds and what the model would see of it."""
         if not dataset or not model:
             return {}
         folder = self._workspace.models.resolve(model)
         found: Inspection = self._workspace.datasets.inspect(dataset, folder, int(max_length or 512))
         info = self._workspace.datasets.info(dataset)
+        if attention.elsewhere:
+            return self._as_it_is
         return self._view.values(dataset, info.kind, report_of(self._workspace, dataset), found, folder)
+
+    @property
+    def _as_it_is(self) -> dict[Component, Any]:
+        """Nothing changes: the view and the notice say why a file was refused."""
+        return {self._page.notice: gr.skip()}
 
     def foresee(self, values: dict[Component, Any]) -> Any:
         """What the run that the form describes will need of this machine; nothing while a field is being typed."""
