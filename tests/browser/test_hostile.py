@@ -82,6 +82,7 @@ def test_a_hostile_run(serve, new_page, quick, evil_run):
 def test_a_hostile_file(serve, new_page, quick, evil_file):
     page = new_page(serve(quick))
     open_tab(page, "sft")
+    expect(page.locator("#sft-data-summary")).to_contain_text("1,500 conversations")
     page.locator("#sft-file input[type=file]").set_input_files(evil_file)
     expect(page.locator("#sft-data-chats")).to_contain_text("${window.hit=4}", timeout=30_000)
     expect(page.locator("#sft-data-problems")).to_contain_text("<script>", timeout=10_000)

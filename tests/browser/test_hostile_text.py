@@ -64,8 +64,10 @@ def test_tokens(page):
 
 def test_completion(page):
     open_tab(page, "completion")
-    page.fill("#completion-prompt textarea", HOSTILE)
+    expect(page.locator("#completion-text .status")).to_contain_text("9 tokens")
+    page.fill("#completion-prompt textarea", "Mark: " + HOSTILE)
     page.click("#completion-complete")
+    expect(page.locator("#completion-text")).to_contain_text("Mark: ")
     expect(page.locator("#completion-text .status")).to_contain_text("9 tokens", timeout=15_000)
     page.locator("#completion-text .row .token").nth(1).click()
     expect(page.locator("#completion-text .alternatives button")).to_have_count(2)

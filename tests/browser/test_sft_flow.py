@@ -74,6 +74,7 @@ def test_a_file_of_which_nothing_can_be_used_says_why(app_page, tmp_path):
     file = tmp_path / "wrong.jsonl"
     file.write_text('{"question_id": 1}\n{"question_id": 2}\n', encoding="utf-8")
     open_tab(app_page, "sft")
+    expect(app_page.locator("#sft-data-summary")).to_contain_text("1,500 conversations")
     upload(app_page, file)
     expect(app_page.locator("#notice")).to_contain_text("wrong.jsonl", timeout=30_000)
     expect(app_page.locator("#sft-data-problems tbody tr")).to_have_count(2)
