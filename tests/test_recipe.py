@@ -87,7 +87,10 @@ def test_samples_are_the_ones_in_the_assets(tmp_path):
     assets = Path(__file__).parents[1] / "assets"
     write_samples(tmp_path)
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["alpaca_style.json", "broken.jsonl", "nudge_identity.jsonl", "pirate.json", "world_chat.jsonl"]
+    assert names == [
+        *("alpaca_style.json", "broken.jsonl", "nudge_identity.jsonl", "pirate.json", "questions.csv"),
+        *("story_pairs.jsonl", "sums.jsonl", "world_chat.jsonl"),
+    ]
     for name in names:
         assert (tmp_path / name).read_bytes() == (assets / "samples" / name).read_bytes(), name
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 2_000_000
